@@ -1,0 +1,1 @@
+"""The service that one company runs: capture, commit, sign, exchange, verify."""

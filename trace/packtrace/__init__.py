@@ -1,0 +1,1 @@
+"""The library: identifiers, EPCIS, commitments, proofs, rules and the verdict. No web framework, no SQL."""
