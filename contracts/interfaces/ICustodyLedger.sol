@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Consent} from "./Types.sol";
+
+/// @title Who holds each case and pallet.
+/// @notice A logistic unit (SSCC) has one holder; a handover needs both sides. Its number is namespaced by its creator:
+///
+///     number (64 bits) = party number of the creating premises (22 bits) ‖ that premises' own number (42 bits)
+///
+/// A child has its parent's holder until the parent is unpacked or the child is taken out; while inside, it cannot be
+/// shipped on its own. The SSCC itself is not on chain: `ssccCommitment` is
+/// SHA-256("packtrace/sscc/v1" ‖ 16-byte salt ‖ SSCC of 18 digits).
+interface ICustodyLedger {
+    enum State {
+        NONE,
+        HELD,
+        IN_TRANSIT,
+        UNPACKED
+    }
+
+    /// @param contentRoot item root of the aggregation event that filled the unit
+    /// @param count       items in that event
+    /// @param children    logistic units put inside; held by the caller, not in transit, in no other parent
+    struct Registration {
+        uint64 number;
+        bytes32 ssccCommitment;
+        bytes32 contentRoot;
+        uint32 count;
+        uint64[] children;
+    }
+
+    /// @param receiver the party named to receive, 0 unless in transit
+    /// @param parent   the logistic unit that this one is inside of, 0 for none
+    /// @param since    unix time of the last change of this unit's own record
+    struct Unit {
+        State state;
+        uint32 holder;
+        uint32 receiver;
+        uint64 parent;
+        uint40 since;
+    }
+
+    event Registered(uint64 indexed number, uint32 indexed holder, bytes32 ssccCommitment, bytes32 contentRoot, uint32 count);
+    event Packed(uint64 indexed child, uint64 indexed parent);
+    event TakenOut(uint64 indexed child, uint64 indexed parent);
+    event Unpacked(uint64 indexed number, uint32 indexed holder);
+    event Shipped(uint64 indexed number, uint32 indexed from, uint32 indexed to);
+    event ShipmentCancelled(uint64 indexed number, uint32 indexed from, uint32 indexed to);
+    event Received(uint64 indexed number, uint32 indexed from, uint32 indexed to);
+    event Refused(uint64 indexed number, uint32 indexed from, uint32 indexed to);
+
+    error NumberNotYours(uint64 number, uint32 party);
+    error UnitExists(uint64 number);
+    error UnknownUnit(uint64 number);
+    error NotHolder(uint64 number, uint32 party);
+    error NotReceiver(uint64 number, uint32 party);
+    error InsideParent(uint64 number, uint64 parent);
+    error NotInside(uint64 number);
+    error WrongState(uint64 number, State state);
+    error ReceiverNotLicensed(uint32 party);
+    error NothingNamed();
+    error TooManyUnits(uint256 length);
+
+    /// @notice Units and children in one call, at most.
+    function MAX_UNITS() external view returns (uint256); // 256
+
+    // All are signed by an OPERATE key. Unlike status changes they revert as a whole: a handover is one act.
+    /// @dev typed data: Register(Registration[] registrations,uint256 nonce,uint48 deadline)Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)
+    function register(Registration[] calldata registrations, Consent calldata consent) external;
+    /// @dev typed data: Ship(uint64[] numbers,uint32 to,uint256 nonce,uint48 deadline)
+    function ship(uint64[] calldata numbers, uint32 to, Consent calldata consent) external;
+    /// @dev typed data: CancelShipment(uint64[] numbers,uint256 nonce,uint48 deadline)
+    function cancelShipment(uint64[] calldata numbers, Consent calldata consent) external;
+    /// @dev typed data: ReceiveShipment(uint64[] numbers,uint256 nonce,uint48 deadline)
+    function receiveShipment(uint64[] calldata numbers, Consent calldata consent) external;
+    /// @notice The named receiver turns the goods away: they are held by the sender again.
+    /// @dev typed data: RefuseShipment(uint64[] numbers,uint256 nonce,uint48 deadline)
+    function refuseShipment(uint64[] calldata numbers, Consent calldata consent) external;
+    /// @notice End these units; their children are free and stay with the holder.
+    /// @dev typed data: Unpack(uint64[] numbers,uint256 nonce,uint48 deadline)
+    function unpack(uint64[] calldata numbers, Consent calldata consent) external;
+    /// @notice Take single children out of their parent, which goes on.
+    /// @dev typed data: TakeOut(uint64[] numbers,uint256 nonce,uint48 deadline)
+    function takeOut(uint64[] calldata numbers, Consent calldata consent) external;
+
+    /// @notice The unit as it is now: holder, receiver and state are the outermost parent's while it is inside one.
+    function unitOf(uint64 number) external view returns (Unit memory);
+    /// @notice keccak256(abi.encode(ssccCommitment, contentRoot, count)) as registered
+    function contentOf(uint64 number) external view returns (bytes32);
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {Consent} from "./Types.sol";
+
+/// @title Who is who: which keys speak for which premises of which company, in which role, for which products, when.
+/// @notice A party is one premises (the unit of authority) and belongs to a company, itself a party. Party numbers are
+/// below 2^22, because batch, unit and logistic-unit numbers are namespaced by them. The licensing authority writes
+/// parties, licences, keys and products (through OpenZeppelin's AccessManager); a company's own MANAGE keys authorise
+/// its lines and qualified persons.
+/// @dev Authority is always judged at the time of the call (block.timestamp), never at a time that a caller claims.
+interface IPartyRegistry {
+    /// @param company        the company's own party number (equal to the party itself for a company)
+    /// @param roles          bits of `ROLE_*`
+    /// @param licensedFrom   unix time; the party can act from here …
+    /// @param licensedUntil  … to here (exclusive)
+    /// @param suspendedSince unix time, 0 when not suspended
+    struct Party {
+        uint32 company;
+        uint16 roles;
+        uint40 licensedFrom;
+        uint40 licensedUntil;
+        uint40 suspendedSince;
+    }
+
+    /// @param name          public name; empty for a dispenser, whose identity is not public
+    /// @param endpoint      base URL of the party's gateway; empty where there is none
+    /// @param glnCommitment SHA-256("packtrace/gln/v1" ‖ 16-byte salt ‖ GLN of 13 digits)
+    struct Profile {
+        string name;
+        string endpoint;
+        bytes32 glnCommitment;
+    }
+
+    /// @param purposes         bits of `PURPOSE_*`
+    /// @param revokedAt        unix time of revocation, 0 when not revoked
+    /// @param compromisedSince unix time since when a leaked key is not to be believed, 0 when not known
+    struct Key {
+        uint32 party;
+        uint8 purposes;
+        uint40 validFrom;
+        uint40 validUntil;
+        uint40 revokedAt;
+        uint40 compromisedSince;
+    }
+
+    event PartyRegistered(uint32 indexed party, uint32 indexed company, uint16 roles, bytes32 glnCommitment);
+    event ProfileChanged(uint32 indexed party, string name, string endpoint);
+    event LicenceChanged(uint32 indexed party, uint16 roles, uint40 licensedFrom, uint40 licensedUntil);
+    event Suspended(uint32 indexed party);
+    event Reinstated(uint32 indexed party);
+    event KeyAdded(uint32 indexed party, address indexed key, uint8 purposes, uint40 validFrom, uint40 validUntil);
+    event KeyRevoked(uint32 indexed party, address indexed key, uint40 compromisedSince);
+    event ProductRegistered(uint32 indexed product, bytes32 indexed productKey, uint32 indexed mah);
+    event GtinListed(bytes32 indexed gtinHash, uint32 indexed mah);
+    event LineAuthorised(uint32 indexed product, uint32 indexed party, uint40 until);
+    event QualityAuthorised(uint32 indexed product, address indexed key, uint40 until);
+
+    error PartyNumberTooLarge(uint32 party);
+    error PartyExists(uint32 party);
+    error UnknownParty(uint32 party);
+    error NotACompany(uint32 party);
+    error KeyExists(address key);
+    error UnknownKey(address key);
+    error KeyNotValid(address key);
+    error KeyLacksPurpose(address key, uint8 purpose);
+    error NotLicensed(uint32 party);
+    error ProductExists(bytes32 productKey);
+    error UnknownProduct(bytes32 productKey);
+    error NotHolderOfProduct(uint32 product, uint32 company);
+    error LineNotAuthorised(uint32 product, uint32 party);
+    error QualityNotAuthorised(uint32 product, address key);
+    error InvalidPeriod(uint40 from, uint40 until);
+
+    /// @notice Roles, as bits. A party may hold several.
+    function ROLE_REGULATOR() external view returns (uint16); // 1
+    function ROLE_MAH() external view returns (uint16); // 2
+    function ROLE_MANUFACTURER() external view returns (uint16); // 4: premises with packaging lines
+    function ROLE_WHOLESALER() external view returns (uint16); // 8
+    function ROLE_DISPENSER() external view returns (uint16); // 16
+    function ROLE_SUPPLYING_WHOLESALER() external view returns (uint16); // 32: Delegated Regulation 2016/161, Art. 23
+
+    /// @notice What a key may sign, as bits.
+    function PURPOSE_OPERATE() external view returns (uint8); // 1: event log, status, custody, exchange
+    function PURPOSE_LINE() external view returns (uint8); // 2: propose batches
+    function PURPOSE_QUALITY() external view returns (uint8); // 4: release batches, recall
+    function PURPOSE_MANAGE() external view returns (uint8); // 8: authorise lines and quality keys
+
+    // ---- written by the licensing authority (AccessManager) ----
+
+    /// @notice Register a premises, or a company when `party == company`. Numbers are chosen by the authority.
+    function registerParty(uint32 party, Party calldata data, Profile calldata profile) external;
+    function setProfile(uint32 party, string calldata name, string calldata endpoint) external;
+    function setLicence(uint32 party, uint16 roles, uint40 licensedFrom, uint40 licensedUntil) external;
+    function suspend(uint32 party) external;
+    function reinstate(uint32 party) external;
+    function addKey(uint32 party, address key, uint8 purposes, uint40 validFrom, uint40 validUntil) external;
+    /// @param compromisedSince 0 for an ordinary end of use
+    function revokeKey(address key, uint40 compromisedSince) external;
+    /// @notice Register a product under its keyed hash HMAC-SHA-256(product secret, "packtrace/product/v1" ‖ GTIN-14).
+    /// @return product a small number, used in packed storage
+    function registerProduct(bytes32 productKey, uint32 mah) external returns (uint32 product);
+    /// @notice Make the marketing authorisation holder of a GTIN findable, under SHA-256("packtrace/gtin/v1" ‖ GTIN-14).
+    /// Kept apart from `registerProduct`, so that a batch on chain does not name its GTIN.
+    function listGtin(bytes32 gtinHash, uint32 mah) external;
+
+    // ---- signed by a MANAGE key of the marketing authorisation holder ----
+
+    /// @dev typed data: AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,uint256 nonce,uint48 deadline)
+    /// @param until unix time; 0 withdraws the authorisation
+    function authoriseLine(bytes32 productKey, uint32 party, uint40 until, Consent calldata consent) external;
+    /// @dev typed data: AuthoriseQuality(bytes32 productKey,address key,uint40 until,uint256 nonce,uint48 deadline)
+    function authoriseQuality(bytes32 productKey, address key, uint40 until, Consent calldata consent) external;
+
+    // ---- read by the other contracts; each reverts with the reason when there is no such authority now ----
+
+    /// @return party   the premises that `key` speaks for
+    /// @return company its company
+    /// @return roles   its roles (a premises' roles are its own)
+    function authority(address key, uint8 purpose) external view returns (uint32 party, uint32 company, uint16 roles);
+    /// @notice The same for a LINE key that is to propose a batch of a product.
+    function lineAuthority(address key, bytes32 productKey)
+        external
+        view
+        returns (uint32 party, uint32 product, uint32 mah);
+    /// @notice Reverts unless `key` is a QUALITY key authorised for the product.
+    function qualityAuthority(address key, uint32 product) external view returns (uint32 party);
+
+    // ---- read by anybody ----
+
+    function partyOf(uint32 party) external view returns (Party memory);
+    function profileOf(uint32 party) external view returns (Profile memory);
+    function keyOf(address key) external view returns (Key memory);
+    /// @notice True while the party and its company are licensed and not suspended.
+    function isLicensed(uint32 party) external view returns (bool);
+    function productOf(bytes32 productKey) external view returns (uint32 product, uint32 mah);
+    function productKeyOf(uint32 product) external view returns (bytes32 productKey, uint32 mah);
+    /// @return mah 0 when nobody listed that GTIN
+    function mahOfGtin(bytes32 gtinHash) external view returns (uint32 mah);
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+/// @notice A party's consent to one call: typed data (EIP-712) of that call, signed by `signer`.
+/// Anybody may carry it to the chain. A call that `signer` sends itself may leave `signature` empty.
+/// @param signer    the key (or ERC-1271 account) that consents
+/// @param nonce     keyed nonce (OpenZeppelin NoncesKeyed): lane in the upper 192 bits, position in the lower 64
+/// @param deadline  unix time after which the consent is void
+/// @param signature over the function's typed data, whose last two members are always `nonce` and `deadline`
+struct Consent {
+    address signer;
+    uint256 nonce;
+    uint48 deadline;
+    bytes signature;
+}
+
+/// @notice Status of one unit, a nibble on chain. A unit that was never touched is ACTIVE.
+enum Status {
+    ACTIVE,
+    SUPPLIED,
+    DESTROYED,
+    EXPORTED,
+    SAMPLED,
+    FREE_SAMPLE,
+    STOLEN,
+    LOCKED,
+    SUSPECT
+}
+
+/// @notice Why a unit's status was left as it is (see `IPackLedger.Conflict`).
+enum Refusal {
+    NONE,
+    UNKNOWN_UNIT, // no such batch, or index not below its count
+    NOT_RELEASED, // proposed only, or withdrawn
+    WRONG_STATUS, // the table has no way from the unit's status to the one asked for
+    EXPIRED,
+    RECALLED,
+    NOT_ALLOWED, // this party may not set this status on this unit
+    NOT_CHANGED_HERE, // reversal: that receipt did not change this unit
+    ALREADY_REVERSED
+}
