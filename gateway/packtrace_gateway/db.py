@@ -1,0 +1,201 @@
+"""The gateway's database: several readers with a snapshot each, one writer at a time, migrations.
+
+All that is particular to SQLite is here; the rest of the gateway uses SQL that PostgreSQL knows too.
+
+SQLite runs in WAL mode with ``synchronous=FULL``: a commit returns when the data is on disk, and readers never
+wait for the writer. Python's sqlite3 module would begin transactions on its own and too late (PEP 249), so it is
+switched to autocommit and the transactions are begun here (SQLAlchemy, "pysqlite: serializable isolation,
+savepoints, transactional DDL").
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlmodel import Session
+
+from packtrace.errors import PacktraceError
+
+BUSY_TIMEOUT = 30.0  # seconds to wait for another process's write
+WRITE_TIMEOUT = 60.0  # seconds to wait for another thread's write
+CACHE_KIB = 32 * 1024  # page cache of the writing connection
+MMAP_BYTES = 256 * 1024 * 1024
+IDLE_READERS = 8  # connections kept open
+MAX_READERS = 48  # above the 40 threads in which the routes run
+
+
+class DatabaseStateError(PacktraceError):
+    """The database cannot be used as it is; the message says what to do."""
+
+
+class DatabaseBusyError(PacktraceError):
+    """Another write took too long; the same request can be sent again."""
+
+
+class Database:
+    """One gateway's database.
+
+    ``with database.read() as session`` sees one snapshot and cannot write. ``with database.write() as session``
+    is the only writer; it commits at the end of the block, and rolls back when the block raises.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise DatabaseStateError("not a database URL", field="database", value=url) from None
+        if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+            raise DatabaseStateError(
+                "this version of packtrace keeps its data in an SQLite file: give a file's path",
+                field="database",
+                value=parsed.render_as_string(hide_password=True),
+            )
+        self.file = Path(parsed.database)
+        self._reader = self._engine(url, IDLE_READERS, MAX_READERS, begin="BEGIN", read_only=True)
+        self._writer = self._engine(url, 1, 1, begin="BEGIN IMMEDIATE", read_only=False)
+        self._write_lock = threading.Lock()
+        self._write_owner: int | None = None
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session on a snapshot of the database; any number at once. A write in it fails."""
+        with Session(self._reader, expire_on_commit=False, autoflush=False) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """The one session that may write. After the block the data is on disk; if it raises, nothing happened."""
+        with self._writing(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            session.connection()  # takes the write lock of the database now, not at the first statement
+            yield session
+
+    def migrate(self) -> None:
+        """Bring the database to this program's schema, in one transaction; makes the file if there is none."""
+        with self._writing(), self._writer.connect() as connection:
+            if self._revision(connection) not in (None, *self._known_revisions()):
+                raise self._newer(self._revision(connection))
+            connection.rollback()
+            _migrate(connection)
+
+    def check_schema(self) -> None:
+        """Raise `DatabaseStateError` unless the database has exactly this program's schema."""
+        if not self.file.exists():
+            raise DatabaseStateError(f"there is no database {self.file}: run `packtrace gateway migrate DIR`")
+        with self._reader.connect() as connection:
+            revision = self._revision(connection)
+        known = self._known_revisions()
+        if revision == known[0]:
+            return
+        if revision is None or revision in known:
+            raise DatabaseStateError(
+                f"{self.file} has schema {revision or 'none'}, older than this program's {known[0]}: back it up, "
+                "then run `packtrace gateway migrate DIR`"
+            )
+        raise self._newer(revision)
+
+    def close(self) -> None:
+        """Close all connections; SQLite then folds its log into the file."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        if self._write_owner == threading.get_ident():
+            raise RuntimeError("a write inside a write: pass the session on instead")
+        if not self._write_lock.acquire(timeout=WRITE_TIMEOUT):
+            raise DatabaseBusyError("another write takes very long; send the request again")
+        self._write_owner = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._write_owner = None
+            self._write_lock.release()
+
+    def _revision(self, connection: Connection) -> str | None:
+        try:
+            return MigrationContext.configure(connection).get_current_revision()
+        except DatabaseError as error:
+            raise DatabaseStateError(
+                f"{self.file} is not a database that can be read: {error.orig}"
+            ) from None
+
+    def _known_revisions(self) -> list[str]:
+        """All revisions of this program, the newest first."""
+        return [script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()]
+
+    def _newer(self, revision: str | None) -> DatabaseStateError:
+        return DatabaseStateError(
+            f"{self.file} has schema {revision}, which this program does not know: it was written by a newer "
+            "packtrace. Update packtrace, or restore the backup from before the update"
+        )
+
+    @staticmethod
+    def _engine(url: str, idle: int, most: int, *, begin: str, read_only: bool) -> Engine:
+        engine = create_engine(
+            url, pool_size=idle, max_overflow=most - idle, connect_args={"timeout": BUSY_TIMEOUT}
+        )
+
+        @event.listens_for(engine, "connect")
+        def configure(connection: sqlite3.Connection, _record: Any) -> None:
+            connection.isolation_level = None
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                f"cache_size=-{CACHE_KIB if not read_only else CACHE_KIB // 4}",
+                f"mmap_size={MMAP_BYTES}",
+                "temp_store=MEMORY",
+                f"query_only={'ON' if read_only else 'OFF'}",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+
+        @event.listens_for(engine, "begin")
+        def start(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+
+def migrations_folder() -> Path:
+    """Where the Alembic scripts are: in the package if it was built, at the project's root in a checkout."""
+    package = Path(__file__).resolve().parent
+    built = package / "migrations"
+    return built if built.is_dir() else package.parent.parent / "migrations"
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config
+
+
+def _migrate(connection: Connection) -> None:
+    """Run all missing revisions.
+
+    Foreign keys are off meanwhile, because SQLite copies a table to change it, and are checked at the end.
+    """
+    driver = connection.connection.dbapi_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        with connection.begin():
+            config = _alembic()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+            if broken:
+                raise DatabaseStateError(
+                    f"the migration would leave a dangling reference in table {broken[0]}"
+                )
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")

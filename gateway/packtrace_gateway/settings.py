@@ -1,0 +1,214 @@
+"""A gateway's settings: one TOML file per gateway, `gateway.toml`, in the gateway's folder.
+
+Every setting is described here and nowhere else; `docs/settings.md` is written from these descriptions. An environment
+variable ``PACKTRACE_<NAME>`` overrides the file. Relative paths are relative to the gateway's folder.
+"""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from packtrace.errors import PacktraceError
+
+FILE_NAME = "gateway.toml"
+ENV_PREFIX = "PACKTRACE_"
+MAX_SETTINGS_FILE = 64 * 1024  # bytes; a settings file is a page of text
+MAX_PARTY = 2**22 - 1  # IPartyRegistry: party numbers are below 2^22
+
+
+class SettingsError(PacktraceError, ValueError):
+    """A settings file that cannot be used as it is."""
+
+
+def _base_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an http:// or https:// URL without query and fragment")
+    return url.rstrip("/")
+
+
+def _gln(gln: str) -> str:
+    weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(gln[:-1]))
+    if (10 - weighted % 10) % 10 != int(gln[-1]):
+        raise ValueError("the check digit is wrong (GS1 General Specifications, 7.9.1)")
+    return gln
+
+
+Url = Annotated[str, AfterValidator(_base_url)]
+Gln = Annotated[str, StringConstraints(pattern=r"^[0-9]{13}$"), AfterValidator(_gln)]
+PartyNumber = Annotated[int, Field(ge=1, le=MAX_PARTY)]
+
+
+class Settings(BaseModel):
+    """Settings of one gateway, checked and frozen. Made by `load`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    folder: Path = Field(exclude=True, description="The gateway's folder: where `gateway.toml` lies.")
+
+    party: PartyNumber = Field(description="Number of this premises in the party registry.")
+    company: PartyNumber = Field(description="Party number of the company that the premises belongs to.")
+    name: str = Field(min_length=1, max_length=200, description="Name of the premises, shown to people.")
+    gln: Gln = Field(description="Global Location Number of the premises, 13 digits.")
+    gln_salt: str = Field(
+        pattern=r"^[0-9a-f]{32}$",
+        repr=False,
+        description="16 secret bytes in hexadecimal that hide the GLN in its commitment on chain. Keep it: without it "
+        "the commitment cannot be opened.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    endpoint: Url | None = Field(
+        None, description="Base URL under which partners reach this gateway, as in the party registry."
+    )
+    database: str = Field(
+        "gateway.db", min_length=1, description="Database: a file's path (SQLite), or an SQLAlchemy URL."
+    )
+    data_folder: Path = Field(
+        Path("data"), description="Folder for files that the gateway makes (label sheets, exports)."
+    )
+    nodes: tuple[Url, ...] = Field(
+        ("http://127.0.0.1:8545",),
+        min_length=1,
+        max_length=8,
+        description="JSON-RPC URLs of Ethereum nodes, the preferred one first (comma-separated in the environment).",
+    )
+    node_timeout: float = Field(10.0, gt=0, le=300, description="Seconds to wait for a node's answer.")
+    deployment: Path = Field(
+        Path("deployment.json"), description="Deployment file: chain number and contract addresses."
+    )
+    keystore: Path = Field(
+        Path("keystore"),
+        description="Folder with the party's signing keys (Web3 secret storage, one file a key).",
+    )
+    passphrase_file: Path = Field(
+        Path("keystore/passphrase"),
+        description="File with the keystore's passphrase. The environment variable `PACKTRACE_PASSPHRASE` goes before it.",
+    )
+    finality: Literal["finalized"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
+        "finalized",
+        description='When a block counts as final: `"finalized"` asks the node, a number N waits for N blocks on top.',
+    )
+    seal_every: float = Field(
+        5.0,
+        gt=0,
+        le=3600,
+        description="Seconds between two seals of captured events into a batch for the chain.",
+    )
+    max_body: int = Field(
+        128 * 1024 * 1024,
+        ge=1024,
+        le=2**31,
+        description="Largest request body in bytes, on the bulk routes (capture, exchange).",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged."
+    )
+
+    @property
+    def database_url(self) -> str:
+        """The database as an SQLAlchemy URL."""
+        return self.database if "://" in self.database else f"sqlite:///{self.folder / self.database}"
+
+
+SETTING_NAMES = tuple(name for name in Settings.model_fields if name != "folder")
+_PATHS = ("data_folder", "deployment", "keystore", "passphrase_file")
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Settings from the gateway folder (or settings file) at `path`, overridden by `environ`; `SettingsError` says what is wrong."""
+    file = path / FILE_NAME if path.is_dir() else path
+    values = _read(file)
+    for name in values:
+        if name not in SETTING_NAMES:
+            raise _unknown(file, name)
+    for name in SETTING_NAMES:
+        text = environ.get(ENV_PREFIX + name.upper())
+        if text is not None:
+            values[name] = text.split(",") if name == "nodes" else text
+    return from_values(values, folder=file.parent)
+
+
+def from_values(values: Mapping[str, Any], *, folder: Path) -> Settings:
+    """Settings from plain values, relative paths taken from `folder`."""
+    folder = folder.absolute()
+    try:
+        settings = Settings.model_validate({**values, "folder": folder})
+    except ValidationError as error:
+        raise _refusal(error) from None
+    return settings.model_copy(update={name: folder / getattr(settings, name) for name in _PATHS})
+
+
+def table() -> str:
+    """Every setting as a Markdown table, as it stands in `docs/settings.md`."""
+    lines = ["| setting | environment | default | meaning |", "| --- | --- | --- | --- |"]
+    for name in SETTING_NAMES:
+        field = Settings.model_fields[name]
+        default = "required" if field.is_required() else f"`{_toml(field.default)}`"
+        lines.append(f"| `{name}` | `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def to_toml(values: Mapping[str, Any]) -> str:
+    """`values` as the text of a settings file, each with its meaning in a comment above."""
+    parts = []
+    for name in SETTING_NAMES:
+        if values.get(name) is not None:
+            parts.append(f"# {Settings.model_fields[name].description}\n{name} = {_toml(values[name])}\n")
+    return "\n".join(parts)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_SETTINGS_FILE + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(
+            f"{file} cannot be read ({reason}): make a gateway with `packtrace gateway init DIR`"
+        ) from None
+    if len(data) > MAX_SETTINGS_FILE:
+        raise SettingsError(
+            f"{file} is too large to be a settings file", rule=f"at most {MAX_SETTINGS_FILE} bytes"
+        )
+    try:
+        return tomllib.loads(data.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not valid TOML: {error}", rule="TOML 1.0, UTF-8") from None
+
+
+def _unknown(file: Path, name: str) -> SettingsError:
+    near = difflib.get_close_matches(name, SETTING_NAMES, n=1)
+    hint = f"did you mean {near[0]}?" if near else "see docs/settings.md for the settings there are"
+    return SettingsError(f"unknown setting in {file}; {hint}", field=name)
+
+
+def _refusal(error: ValidationError) -> SettingsError:
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0])
+    rule = f"{ENV_PREFIX}{name.upper()} or {name} in {FILE_NAME}"
+    if first["type"] == "missing":
+        return SettingsError("this setting is required", field=name, rule=rule)
+    secret = not Settings.model_fields[name].repr
+    return SettingsError(first["msg"], field=name, value=None if secret else first["input"], rule=rule)
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case None:
+            return "(none)"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case tuple() | list():
+            return "[" + ", ".join(_toml(item) for item in value) + "]"
+        case _:
+            escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
+            return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
