@@ -2,10 +2,10 @@
 
 All that is particular to SQLite is here; the rest of the gateway uses SQL that PostgreSQL knows too.
 
-SQLite runs in WAL mode with ``synchronous=FULL``: a commit returns when the data is on disk, and readers never
-wait for the writer. Python's sqlite3 module would begin transactions on its own and too late (PEP 249), so it is
-switched to autocommit and the transactions are begun here (SQLAlchemy, "pysqlite: serializable isolation,
-savepoints, transactional DDL").
+SQLite runs in WAL mode with ``synchronous=FULL``: a commit returns when the data is on disk, and readers
+never wait for the writer. Python's sqlite3 module would begin transactions on its own and too late (PEP 249),
+so it is switched to autocommit and the transactions are begun here (SQLAlchemy, "pysqlite: serializable
+isolation, savepoints, transactional DDL").
 """
 
 import sqlite3
@@ -45,8 +45,9 @@ class DatabaseBusyError(PacktraceError):
 class Database:
     """One gateway's database.
 
-    ``with database.read() as session`` sees one snapshot and cannot write. ``with database.write() as session``
-    is the only writer; it commits at the end of the block, and rolls back when the block raises.
+    ``with database.read() as session`` sees one snapshot and cannot write.
+    ``with database.write() as session`` is the only writer; it commits at the end of the block, and rolls back
+    when the block raises.
     """
 
     def __init__(self, url: str) -> None:
@@ -74,13 +75,13 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """The one session that may write. After the block the data is on disk; if it raises, nothing happened."""
+        """The one session that may write. After the block the data is on disk; if it raises, nothing is."""
         with self._writing(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             session.connection()  # takes the write lock of the database now, not at the first statement
             yield session
 
     def migrate(self) -> None:
-        """Bring the database to this program's schema, in one transaction; makes the file if there is none."""
+        """Bring the database to this program's schema, in one transaction; makes the file if need be."""
         with self._writing(), self._writer.connect() as connection:
             if self._revision(connection) not in (None, *self._known_revisions()):
                 raise self._newer(self._revision(connection))
@@ -98,8 +99,8 @@ class Database:
             return
         if revision is None or revision in known:
             raise DatabaseStateError(
-                f"{self.file} has schema {revision or 'none'}, older than this program's {known[0]}: back it up, "
-                "then run `packtrace gateway migrate DIR`"
+                f"{self.file} has schema {revision or 'none'}, older than this program's {known[0]}: "
+                "back it up, then run `packtrace gateway migrate DIR`"
             )
         raise self._newer(revision)
 

@@ -1,7 +1,8 @@
 """A gateway's settings: one TOML file per gateway, `gateway.toml`, in the gateway's folder.
 
-Every setting is described here and nowhere else; `docs/settings.md` is written from these descriptions. An environment
-variable ``PACKTRACE_<NAME>`` overrides the file. Relative paths are relative to the gateway's folder.
+Every setting is described here and nowhere else; `docs/settings.md` is written from these descriptions. An
+environment variable ``PACKTRACE_<NAME>`` overrides the file. Relative paths are relative to the gateway's
+folder.
 """
 
 import difflib
@@ -59,8 +60,8 @@ class Settings(BaseModel):
     gln_salt: str = Field(
         pattern=r"^[0-9a-f]{32}$",
         repr=False,
-        description="16 secret bytes in hexadecimal that hide the GLN in its commitment on chain. Keep it: without it "
-        "the commitment cannot be opened.",
+        description="16 secret bytes in hexadecimal that hide the GLN in its commitment on chain. Keep it: "
+        "without it the commitment cannot be opened.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
@@ -77,7 +78,8 @@ class Settings(BaseModel):
         ("http://127.0.0.1:8545",),
         min_length=1,
         max_length=8,
-        description="JSON-RPC URLs of Ethereum nodes, the preferred one first (comma-separated in the environment).",
+        description="JSON-RPC URLs of Ethereum nodes, the preferred one first (comma-separated in the "
+        "environment).",
     )
     node_timeout: float = Field(10.0, gt=0, le=300, description="Seconds to wait for a node's answer.")
     deployment: Path = Field(
@@ -89,11 +91,13 @@ class Settings(BaseModel):
     )
     passphrase_file: Path = Field(
         Path("keystore/passphrase"),
-        description="File with the keystore's passphrase. The environment variable `PACKTRACE_PASSPHRASE` goes before it.",
+        description="File with the keystore's passphrase. The environment variable `PACKTRACE_PASSPHRASE` "
+        "goes before it.",
     )
     finality: Literal["finalized"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
         "finalized",
-        description='When a block counts as final: `"finalized"` asks the node, a number N waits for N blocks on top.',
+        description='When a block counts as final: `"finalized"` asks the node, a number N waits for N '
+        "blocks on top.",
     )
     seal_every: float = Field(
         5.0,
@@ -122,7 +126,10 @@ _PATHS = ("data_folder", "deployment", "keystore", "passphrase_file")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Settings from the gateway folder (or settings file) at `path`, overridden by `environ`; `SettingsError` says what is wrong."""
+    """Settings from the gateway folder (or settings file) at `path`, overridden by `environ`.
+
+    Raises `SettingsError` with the setting's name, what stood there and the rule.
+    """
     file = path / FILE_NAME if path.is_dir() else path
     values = _read(file)
     for name in values:
