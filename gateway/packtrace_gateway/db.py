@@ -46,8 +46,7 @@ class Database:
     """One gateway's database.
 
     ``with database.read() as session`` sees one snapshot and cannot write.
-    ``with database.write() as session`` is the only writer; it commits at the end of the block, and rolls back
-    when the block raises.
+    ``with database.write() as session`` is the only writer: the block's end commits, an exception rolls back.
     """
 
     def __init__(self, url: str) -> None:
@@ -126,9 +125,7 @@ class Database:
         try:
             return MigrationContext.configure(connection).get_current_revision()
         except DatabaseError as error:
-            raise DatabaseStateError(
-                f"{self.file} is not a database that can be read: {error.orig}"
-            ) from None
+            raise DatabaseStateError(f"{self.file} is not a database that can be read: {error.orig}") from None
 
     def _known_revisions(self) -> list[str]:
         """All revisions of this program, the newest first."""
@@ -142,9 +139,7 @@ class Database:
 
     @staticmethod
     def _engine(url: str, idle: int, most: int, *, begin: str, read_only: bool) -> Engine:
-        engine = create_engine(
-            url, pool_size=idle, max_overflow=most - idle, connect_args={"timeout": BUSY_TIMEOUT}
-        )
+        engine = create_engine(url, pool_size=idle, max_overflow=most - idle, connect_args={"timeout": BUSY_TIMEOUT})
 
         @event.listens_for(engine, "connect")
         def configure(connection: sqlite3.Connection, _record: Any) -> None:
@@ -195,8 +190,6 @@ def _migrate(connection: Connection) -> None:
             command.upgrade(config, "head")
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             if broken:
-                raise DatabaseStateError(
-                    f"the migration would leave a dangling reference in table {broken[0]}"
-                )
+                raise DatabaseStateError(f"the migration would leave a dangling reference in table {broken[0]}")
     finally:
         driver.execute("PRAGMA foreign_keys=ON")

@@ -78,8 +78,7 @@ class Settings(BaseModel):
         ("http://127.0.0.1:8545",),
         min_length=1,
         max_length=8,
-        description="JSON-RPC URLs of Ethereum nodes, the preferred one first (comma-separated in the "
-        "environment).",
+        description="JSON-RPC URLs of Ethereum nodes, the preferred one first (comma-separated in the environment).",
     )
     node_timeout: float = Field(10.0, gt=0, le=300, description="Seconds to wait for a node's answer.")
     deployment: Path = Field(
@@ -96,8 +95,7 @@ class Settings(BaseModel):
     )
     finality: Literal["finalized"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
         "finalized",
-        description='When a block counts as final: `"finalized"` asks the node, a number N waits for N '
-        "blocks on top.",
+        description='When a block counts as final: `"finalized"` asks the node, a number N waits for N blocks on top.',
     )
     seal_every: float = Field(
         5.0,
@@ -111,9 +109,7 @@ class Settings(BaseModel):
         le=2**31,
         description="Largest request body in bytes, on the bulk routes (capture, exchange).",
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level that is logged."
-    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @property
     def database_url(self) -> str:
@@ -181,9 +177,7 @@ def _read(file: Path) -> dict[str, Any]:
             f"{file} cannot be read ({reason}): make a gateway with `packtrace gateway init DIR`"
         ) from None
     if len(data) > MAX_SETTINGS_FILE:
-        raise SettingsError(
-            f"{file} is too large to be a settings file", rule=f"at most {MAX_SETTINGS_FILE} bytes"
-        )
+        raise SettingsError(f"{file} is too large to be a settings file", rule=f"at most {MAX_SETTINGS_FILE} bytes")
     try:
         return tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,7 +1,7 @@
 """Background work: named threads that run one small step again and again.
 
-A step returns the seconds until it wants to run again. A step that fails is logged and tried again, later each time; it
-never ends the thread, and never the gateway.
+A step returns the seconds until it wants to run again. A step that fails is logged and tried again, later
+each time; it never ends the thread, and never the gateway.
 """
 
 import logging
@@ -19,7 +19,10 @@ STOP_TIMEOUT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """State of one worker; times are unix times in seconds, `error` is the class of the last error, never its text."""
+    """State of one worker.
+
+    Times are unix times in seconds. `error` is the class of the last error, never its text: /health is open.
+    """
 
     name: str
     running: bool
@@ -32,8 +35,9 @@ class Health:
 class Worker:
     """A thread that calls `run_once` until it is stopped.
 
-    `run_once` returns the seconds to wait before the next call; `wake()` ends that wait early. Between failures `wake()`
-    has no effect, so that a busy caller cannot turn a broken step into a hot loop. A long step should look at `stopping`.
+    `run_once` returns the seconds to wait before the next call; `wake()` ends that wait early. Between failures
+    `wake()` has no effect, so that a busy caller cannot turn a broken step into a hot loop. A long step should
+    look at `stopping`.
     """
 
     def __init__(self, name: str, run_once: Callable[[], float]) -> None:
@@ -92,9 +96,7 @@ class Worker:
         self._last_failure = time.time()
         self._error = type(error).__name__
         # The traceback once; while it goes on, one line each time.
-        log.warning(
-            "%s failed (%d in a row): %s", self.name, self._failures, error, exc_info=self._failures == 1
-        )
+        log.warning("%s failed (%d in a row): %s", self.name, self._failures, error, exc_info=self._failures == 1)
 
     def _succeeded(self) -> None:
         if self._failures:
