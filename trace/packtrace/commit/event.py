@@ -1,0 +1,118 @@
+"""An event, committed: its header, its item tree, and the secret that salts both."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from packtrace.commit import header as headers
+from packtrace.commit import items
+from packtrace.commit.header import Header
+from packtrace.commit.items import ItemTree
+from packtrace.epcis.model import Event, Quantity, Typed
+from packtrace.product import Product
+
+
+@dataclass(frozen=True, slots=True)
+class Custody:
+    """The chain's number of the logistic unit that an aggregation fills, and the salt of its SSCC commitment."""
+
+    number: int
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """What ties an event to the contracts.
+
+    `party` recorded the event; `product` and `batch` stand in a commissioning of packs, `custody` in an aggregation that
+    fills a logistic unit, `receiver` in a shipment: the party number that the goods are handed to.
+    """
+
+    party: int
+    product: Product | None = None
+    batch: int | None = None
+    custody: Custody | None = None
+    receiver: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A committed event, as its owner keeps it."""
+
+    header: Header
+    tree: ItemTree
+    secret: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return self.header.digest
+
+
+def commit(event: Event, *, ledger: Ledger, record_time: str, cbv_hash: str, secret: bytes) -> Commitment:
+    """Commit to `event`. `record_time` is UTC with milliseconds, `cbv_hash` its CBV 2.0 event hash.
+
+    The core always travels; the unsalted CBV hash never does unless opened on purpose, since it would let its reader test
+    guesses about the rest.
+    """
+    tree = items.build(items.items_of(event), secret)
+    header = headers.build(core_of(event, tree, ledger, record_time), others_of(event, cbv_hash), secret)
+    return Commitment(header, tree, secret)
+
+
+def core_of(event: Event, tree: ItemTree, ledger: Ledger, record_time: str) -> dict[str, Any]:
+    core: dict[str, Any] = {
+        "party": ledger.party,
+        "type": event.type,
+        "action": event.action,
+        "eventTime": event.event_time,
+        "eventTimeZoneOffset": event.event_time_zone_offset,
+        "recordTime": record_time,
+        "bizStep": event.biz_step,
+        "disposition": event.disposition,
+        "readPoint": event.read_point,
+        "items": {
+            "root": tree.root.hex(),
+            "counts": {role.name.lower(): count for role, count in tree.counts.items()},
+        },
+    }
+    if ledger.product is not None:
+        core["product"] = ledger.product.to_json() | {"batch": ledger.batch}
+    if ledger.custody is not None:
+        core["custody"] = {"number": str(ledger.custody.number), "salt": ledger.custody.salt.hex()}
+    if ledger.receiver is not None:
+        core["receiver"] = ledger.receiver
+    return core
+
+
+def others_of(event: Event, cbv_hash: str) -> dict[str, Any]:
+    """Every field that is not in the core, by its EPCIS name; extensions as ``ext:{namespace}name``."""
+    declaration = event.error_declaration
+    fields: dict[str, Any] = {
+        "cbvHash": cbv_hash,
+        "eventID": event.event_id,
+        "bizLocation": event.biz_location,
+        "bizTransactionList": [_typed(entry) for entry in event.biz_transactions],
+        "sourceList": [_typed(entry) for entry in event.sources],
+        "destinationList": [_typed(entry) for entry in event.destinations],
+        "quantityList": [_quantity(entry) for entry in event.quantities],
+        "persistentDisposition": {key: list(words) for key, words in (event.persistent_disposition or {}).items()},
+        "ilmd": event.ilmd,
+        "sensorElementList": list(event.sensor_elements),
+        "certificationInfo": list(event.certification_info),
+        "errorDeclaration": declaration
+        and {
+            "declarationTime": declaration.declaration_time,
+            "reason": declaration.reason,
+            "correctiveEventIDs": list(declaration.corrective_event_ids),
+            "extensions": declaration.extensions,
+        },
+    }
+    fields |= {f"ext:{name}": value for name, value in event.extensions.items()}
+    return {name: value for name, value in fields.items() if value not in (None, [], {})}
+
+
+def _typed(entry: Typed) -> dict[str, Any]:
+    return {"type": entry.type, "id": entry.id}
+
+
+def _quantity(entry: Quantity) -> dict[str, Any]:
+    return {"epcClass": entry.epc_class, "quantity": entry.quantity, "uom": entry.uom}
