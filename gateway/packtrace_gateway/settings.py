@@ -74,11 +74,8 @@ class Settings(BaseModel):
     data_folder: Path = Field(
         Path("data"), description="Folder for files that the gateway makes (label sheets, exports)."
     )
-    nodes: tuple[Url, ...] = Field(
-        ("http://127.0.0.1:8545",),
-        min_length=1,
-        max_length=8,
-        description="JSON-RPC URLs of Ethereum nodes, the preferred one first (comma-separated in the environment).",
+    node: Url = Field(
+        "http://127.0.0.1:8545", repr=False, description="JSON-RPC URL of the Ethereum node that this gateway asks."
     )
     node_timeout: float = Field(10.0, gt=0, le=300, description="Seconds to wait for a node's answer.")
     deployment: Path = Field(
@@ -134,7 +131,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     for name in SETTING_NAMES:
         text = environ.get(ENV_PREFIX + name.upper())
         if text is not None:
-            values[name] = text.split(",") if name == "nodes" else text
+            values[name] = text
     return from_values(values, folder=file.parent)
 
 
@@ -208,8 +205,6 @@ def _toml(value: Any) -> str:
             return "true" if value else "false"
         case int() | float():
             return str(value)
-        case tuple() | list():
-            return "[" + ", ".join(_toml(item) for item in value) + "]"
         case _:
             escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
             return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
