@@ -9,7 +9,7 @@ import {Consent} from "./Types.sol";
 ///     number (64 bits) = party number of the creating premises (22 bits) ‖ that premises' own number (42 bits)
 ///
 /// A child has its parent's holder until the parent is unpacked or the child is taken out; while inside, it cannot be
-/// shipped on its own. The SSCC itself is not on chain: `ssccCommitment` is
+/// shipped, unpacked, opened or packed on its own: the outermost unit comes first. The SSCC itself is not on chain: `ssccCommitment` is
 /// SHA-256("packtrace/sscc/v1" ‖ 16-byte salt ‖ SSCC of 18 digits).
 interface ICustodyLedger {
     enum State {
@@ -59,11 +59,14 @@ interface ICustodyLedger {
     error NotInside(uint64 number);
     error WrongState(uint64 number, State state);
     error ReceiverNotLicensed(uint32 party);
+    error NestedTooDeep(uint64 number);
     error NothingNamed();
     error TooManyUnits(uint256 length);
 
     /// @notice Units and children in one call, at most.
     function MAX_UNITS() external view returns (uint256); // 256
+    /// @notice Levels of units inside a unit, at most: a case on a pallet in a container is two.
+    function MAX_NESTING() external view returns (uint8); // 8
 
     // All are signed by an OPERATE key. Unlike status changes they revert as a whole: a handover is one act.
     /// @dev typed data: Register(Registration[] registrations,uint256 nonce,uint48 deadline)Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)

@@ -24,7 +24,7 @@ interface IPackLedger {
     /// @param lotKey    HMAC-SHA-256(product secret, "packtrace/lot/v1" ‖ GTIN-14 ‖ lot)
     /// @param itemRoot  root of the commissioning event's item tree (RFC 9162, SHA-256)
     /// @param count     number of units, 1 to 2^20
-    /// @param expiresAt unix time from which the lot is expired: 00:00 UTC of the day after the printed date
+    /// @param expiresAt unix time from which the lot is expired: 00:00 UTC of the day after the printed date; in the future
     struct Proposal {
         uint64 batch;
         bytes32 productKey;
@@ -92,9 +92,12 @@ interface IPackLedger {
     error InvalidPositions(uint256 length);
     error NotRegulator(uint32 party);
     error NotMah(uint32 party);
+    error TooManySuspects(address key, uint256 cap);
 
     /// @notice Units in one call, at most.
     function MAX_UNITS() external view returns (uint256); // 256
+    /// @notice Units that one key can ask to be SUSPECT in one UTC day, at most. A call beyond it reverts.
+    function MAX_SUSPECTS_PER_DAY() external view returns (uint256); // 256
     /// @notice A dispense, export or sample can be reversed this long (Delegated Regulation 2016/161, Art. 13).
     function REVERSAL_PERIOD() external view returns (uint40); // 10 days
 
@@ -117,7 +120,7 @@ interface IPackLedger {
     /// @dev typed data: ReverseStatus(bytes32 id,bytes positions,uint256 nonce,uint48 deadline)
     /// @param positions one byte each: which of the receipt's units
     function reverseStatus(Receipt calldata receipt, bytes calldata positions, Consent calldata consent) external;
-    /// @notice Bring LOCKED or SUSPECT units back to ACTIVE; MAH and regulator together.
+    /// @notice Bring LOCKED or SUSPECT units back to ACTIVE; MAH and regulator, two companies, together.
     /// @dev typed data, signed by both: LiftStatus(bytes units,uint256 nonce,uint48 deadline), each with its own nonce
     function liftStatus(bytes calldata units, Consent calldata mah, Consent calldata regulator) external;
 
@@ -128,6 +131,9 @@ interface IPackLedger {
     /// @notice Bit i set: the receipt's unit i was reversed.
     function reversedOf(bytes32 id) external view returns (uint256);
     /// @notice All that a verdict needs about one unit, in one call.
+    /// @return status of the unit; says nothing unless its index is below the batch's count
+    /// @return batch all zero where there is none
     /// @return recall 0 none, else IRecallBoard.Kind of lot or batch, the graver of the two
+    /// @return recalledAt unix time of that entry
     function factsOf(uint64 unit) external view returns (Status status, Batch memory batch, uint8 recall, uint40 recalledAt);
 }

@@ -71,6 +71,9 @@ interface IPartyRegistry {
     error LineNotAuthorised(uint32 product, uint32 party);
     error QualityNotAuthorised(uint32 product, address key);
     error InvalidPeriod(uint40 from, uint40 until);
+    error InvalidRoles(uint16 roles);
+    error InvalidPurposes(uint8 purposes);
+    error LacksRole(uint32 party, uint16 role);
 
     /// @notice Roles, as bits. A party may hold several.
     function ROLE_REGULATOR() external view returns (uint16); // 1
@@ -88,20 +91,25 @@ interface IPartyRegistry {
 
     // ---- written by the licensing authority (AccessManager) ----
 
-    /// @notice Register a premises, or a company when `party == company`. Numbers are chosen by the authority.
+    /// @notice Register a premises, or a company when `data.company == party`. Numbers are chosen by the authority; 0 is
+    /// nobody's. `data.suspendedSince` is not read: a party starts unsuspended.
     function registerParty(uint32 party, Party calldata data, Profile calldata profile) external;
     function setProfile(uint32 party, string calldata name, string calldata endpoint) external;
     function setLicence(uint32 party, uint16 roles, uint40 licensedFrom, uint40 licensedUntil) external;
     function suspend(uint32 party) external;
     function reinstate(uint32 party) external;
     function addKey(uint32 party, address key, uint8 purposes, uint40 validFrom, uint40 validUntil) external;
-    /// @param compromisedSince 0 for an ordinary end of use
+    /// @notice Revoke a key for good, from now on; an address is never used for a second key. A later call can still say
+    /// since when the key is not to be believed, but not take that back.
+    /// @param compromisedSince 0 for an ordinary end of use, else not in the future
     function revokeKey(address key, uint40 compromisedSince) external;
     /// @notice Register a product under its keyed hash HMAC-SHA-256(product secret, "packtrace/product/v1" ‖ GTIN-14).
+    /// @param mah a company with ROLE_MAH
     /// @return product a small number, used in packed storage
     function registerProduct(bytes32 productKey, uint32 mah) external returns (uint32 product);
     /// @notice Make the marketing authorisation holder of a GTIN findable, under SHA-256("packtrace/gtin/v1" ‖ GTIN-14).
     /// Kept apart from `registerProduct`, so that a batch on chain does not name its GTIN.
+    /// @param mah a company with ROLE_MAH, 0 to take the GTIN off the list
     function listGtin(bytes32 gtinHash, uint32 mah) external;
 
     // ---- signed by a MANAGE key of the marketing authorisation holder ----
@@ -118,12 +126,14 @@ interface IPartyRegistry {
     /// @return company its company
     /// @return roles   its roles (a premises' roles are its own)
     function authority(address key, uint8 purpose) external view returns (uint32 party, uint32 company, uint16 roles);
-    /// @notice The same for a LINE key that is to propose a batch of a product.
+    /// @notice The same for a LINE key that is to propose a batch of a product: a premises with ROLE_MANUFACTURER that
+    /// the marketing authorisation holder, itself licensed, has authorised.
     function lineAuthority(address key, bytes32 productKey)
         external
         view
         returns (uint32 party, uint32 product, uint32 mah);
-    /// @notice Reverts unless `key` is a QUALITY key authorised for the product.
+    /// @notice Reverts unless `key` is a QUALITY key authorised for the product, and its marketing authorisation holder
+    /// is licensed.
     function qualityAuthority(address key, uint32 product) external view returns (uint32 party);
 
     // ---- read by anybody ----

@@ -5,8 +5,8 @@ import {Consent} from "./Types.sol";
 
 /// @title What is recalled: by lot or by batch.
 /// @notice Entries live under the marketing authorisation holder's company number, so that nobody can recall, or squat,
-/// what is not theirs. A QUALITY key of the MAH or of a regulator writes them; only a regulator lifts them. There is no
-/// pause here: a recall can always be written.
+/// what is not theirs. A QUALITY key of the MAH or of a regulator writes them; only a regulator lifts them. An entry can
+/// be made graver, never weaker. There is no pause here: a recall can always be written.
 interface IRecallBoard {
     enum Kind {
         NONE,
@@ -21,9 +21,12 @@ interface IRecallBoard {
     error NotRegulator(uint32 party);
     error NotRecalled(uint32 mah, bytes32 subject);
     error InvalidKind();
+    /// @notice The entry is graver already; a regulator would have to lift it first.
+    error AlreadyGraver(uint32 mah, bytes32 subject, Kind kind);
 
     /// @dev typed data: RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,uint256 nonce,uint48 deadline)
-    /// @param reason SHA-256 of the recall notice
+    /// @param reason SHA-256 of the recall notice. A second call of the same kind keeps the entry's time and is recorded
+    /// as an event.
     function recallLot(uint32 mah, bytes32 lotKey, Kind kind, bytes32 reason, Consent calldata consent) external;
     /// @dev typed data: RecallBatch(uint32 mah,uint64 batch,uint8 kind,bytes32 reason,uint256 nonce,uint48 deadline)
     function recallBatch(uint32 mah, uint64 batch, Kind kind, bytes32 reason, Consent calldata consent) external;
@@ -32,6 +35,6 @@ interface IRecallBoard {
     function liftRecall(uint32 mah, bytes32 subject, bytes32 reason, Consent calldata consent) external;
 
     /// @return kind the graver of lot and batch
-    /// @return since unix time of that entry
+    /// @return since unix time of that entry; the earlier one where both are of that kind
     function recallOf(uint32 mah, bytes32 lotKey, uint64 batch) external view returns (Kind kind, uint40 since);
 }

@@ -27,7 +27,8 @@ enum Status {
     SUSPECT
 }
 
-/// @notice Why a unit's status was left as it is (see `IPackLedger.Conflict`).
+/// @notice Why a unit's status was left as it is (see `IPackLedger.Conflict`): the first that applies, in this order,
+/// save that a reversal asks the last two first.
 enum Refusal {
     NONE,
     UNKNOWN_UNIT, // no such batch, or index not below its count
