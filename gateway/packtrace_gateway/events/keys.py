@@ -1,0 +1,80 @@
+"""URIs as the tables hold them: a prefix, kept once, and a suffix."""
+
+import threading
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from packtrace_gateway.events.models import UriPrefix
+
+Key = tuple[int, str]
+_MOST_CACHED = 100_000
+
+
+def split(uri: str) -> tuple[str, str]:
+    """The URI up to and with its last slash, and the rest."""
+    prefix, slash, suffix = uri.rpartition("/")
+    return prefix + slash, suffix
+
+
+class Prefixes:
+    """The numbers of prefixes, remembered: a gateway sees few (one for each GTIN)."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
+        self._lock = threading.Lock()
+
+    def known(self, session: Session, texts: Iterable[str]) -> dict[str, int]:
+        """Numbers of those prefixes that are stored."""
+        found: dict[str, int] = {}
+        for text in set(texts):
+            number = self._ids.get(text)
+            if number is None:
+                number = session.execute(select(UriPrefix.id).where(UriPrefix.text == text)).scalar()  # type: ignore[call-overload]
+                if number is None:
+                    continue
+                self._remember(number, text)
+            found[text] = number
+        return found
+
+    def stored(self, session: Session, texts: Iterable[str]) -> dict[str, int]:
+        """Numbers of prefixes; new ones are stored.
+
+        A new one is remembered only when it is read again, after its transaction was committed.
+        """
+        wanted = set(texts)
+        found = self.known(session, wanted)
+        for text in sorted(wanted - found.keys()):
+            row = UriPrefix(text=text)
+            session.add(row)
+            session.flush()
+            assert row.id is not None
+            found[text] = row.id
+        return found
+
+    def text(self, session: Session, number: int) -> str:
+        """A prefix by its number."""
+        text = self._texts.get(number)
+        if text is None:
+            text = str(session.execute(select(UriPrefix.text).where(UriPrefix.id == number)).scalar_one())  # type: ignore[call-overload]
+            self._remember(number, text)
+        return text
+
+    def uris(self, session: Session, keys: Iterable[Key]) -> list[str]:
+        return [self.text(session, prefix) + suffix for prefix, suffix in keys]
+
+    def keys(self, session: Session, uris: Iterable[str]) -> Mapping[str, Key]:
+        """Keys of those URIs whose prefix is stored."""
+        parts = {uri: split(uri) for uri in uris}
+        numbers = self.known(session, (prefix for prefix, _ in parts.values()))
+        return {uri: (numbers[prefix], suffix) for uri, (prefix, suffix) in parts.items() if prefix in numbers}
+
+    def _remember(self, number: int, text: str) -> None:
+        with self._lock:
+            if len(self._ids) >= _MOST_CACHED:
+                self._ids.clear()
+                self._texts.clear()
+            self._ids[text] = number
+            self._texts[number] = text

@@ -1,0 +1,182 @@
+"""Reading pedigrees out of the store: the events of items and of what carried them, while it carried them."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from packtrace.commit import items, salts
+from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, part_of, together
+from packtrace.commit.header import Header
+from packtrace.commit.items import Role
+from packtrace.commit.merkle import TILE_HEIGHT
+from packtrace_gateway.events import bulk
+from packtrace_gateway.events.keys import Key
+from packtrace_gateway.events.models import ItemGroup, ItemTile, LogisticUnit, Participation, StoredEvent, Unit
+from packtrace_gateway.events.store import EventStore, group_items, stored_header, stored_seal
+
+_EVER = "9999"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An item's part in an event other than its commissioning."""
+
+    event: int
+    role: Role
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """While something was inside: from the event that put it in to the one that took it out, both included."""
+
+    start: str
+    end: str
+
+
+class PedigreeReader:
+    """Pedigrees of packs and logistic units, out of one database transaction."""
+
+    def __init__(self, store: EventStore, session: Session) -> None:
+        self._store = store
+        self._session = session
+        self._events: dict[int, StoredEvent] = {}
+
+    def contents(self, uris: Collection[str]) -> list[str]:
+        """All that is inside these logistic units now, at every depth, the units themselves included."""
+        found = list(uris)
+        parents = [unit.id for unit in self._store.logistic_units(self._session, list(uris)).values()]
+        while parents:
+            inner = []
+            for chunk in bulk.chunks(parents):
+                packs = select(Unit.prefix, Unit.suffix).where(Unit.parent.in_(chunk))  # type: ignore
+                found += self._store.prefixes.uris(self._session, self._session.execute(packs))  # type: ignore[arg-type]
+                units = select(LogisticUnit.id, LogisticUnit.uri).where(LogisticUnit.parent.in_(chunk))  # type: ignore
+                inner += self._session.execute(units).all()
+            found += [uri for _, uri in inner]
+            parents = [number for number, _ in inner]
+        return found
+
+    def of(self, uris: Collection[str]) -> tuple[Disclosure, ...]:
+        """The disclosures that follow these items to here, in the order of their recording."""
+        wanted: dict[int, dict[str, int]] = {}
+        for uri, (event, position, _, _) in self._store.units(self._session, uris).items():
+            wanted.setdefault(event, {})[uri] = position
+        windows = {uri: Window("", _EVER) for uri in uris}
+        todo = windows
+        while todo:
+            parts = self._participations(todo)
+            self._load({part.event for entries in parts.values() for part in entries})
+            carriers: dict[str, Window] = {}
+            for uri, entries in parts.items():
+                self._follow(uri, entries, todo[uri], wanted, carriers)
+            todo = {}
+            for uri, window in carriers.items():
+                wider = _union(windows.get(uri), window)
+                if wider != windows.get(uri):
+                    windows[uri] = todo[uri] = wider
+        self._load(wanted)
+        ordered = sorted(wanted, key=lambda number: (self._events[number].record_time, number))
+        return tuple(self._disclosure(self._events[number], wanted[number]) for number in ordered)
+
+    def _participations(self, uris: Collection[str]) -> dict[str, list[Part]]:
+        keys = self._store.prefixes.keys(self._session, uris)
+        groups: dict[int, list[str]] = {}
+        for prefix, suffix in keys.values():
+            groups.setdefault(prefix, []).append(suffix)
+        rows: dict[Key, list[Part]] = {}
+        columns = (Participation.suffix, Participation.event, Participation.role, Participation.position)
+        for prefix, suffixes in groups.items():
+            for chunk in bulk.chunks(suffixes):
+                statement = select(*columns).where(Participation.prefix == prefix, Participation.suffix.in_(chunk))  # type: ignore
+                for suffix, event, role, position in self._session.execute(statement):
+                    rows.setdefault((prefix, suffix), []).append(Part(event, Role(role), position))
+        return {uri: rows[key] for uri, key in keys.items() if key in rows}
+
+    def _load(self, numbers: Iterable[int]) -> None:
+        missing = [number for number in numbers if number not in self._events]
+        for chunk in bulk.chunks(missing):
+            rows = self._session.execute(select(StoredEvent).where(StoredEvent.id.in_(chunk))).scalars()  # type: ignore
+            self._events |= {row.id or 0: row for row in rows}
+
+    def _follow(
+        self, uri: str, parts: list[Part], window: Window, wanted: dict[int, dict[str, int]], carriers: dict[str, Window]
+    ) -> None:
+        """Take the item's events inside its window, and note in what it was carried meanwhile, and how long."""
+        parts = sorted(parts, key=lambda part: (self._events[part.event].event_time, part.event))
+        inside: dict[str, str] = {}
+
+        def leave(parent: str, start: str, end: str) -> None:
+            carriers[parent] = _union(carriers.get(parent), Window(start, end))
+
+        for part in parts:
+            event = self._events[part.event]
+            if not window.start <= event.event_time <= window.end:
+                continue
+            wanted.setdefault(part.event, {})[uri] = part.position
+            if part.role is Role.CHILD and event.parent is not None:
+                if event.action == "ADD":
+                    inside[event.parent] = event.event_time
+                elif event.action == "DELETE" and event.parent in inside:
+                    leave(event.parent, inside.pop(event.parent), event.event_time)
+            elif part.role is Role.PARENT and _empties(event):
+                break
+        for parent, start in inside.items():
+            leave(parent, start, min(window.end, self._emptied(parent, start)))
+
+    def _emptied(self, parent: str, start: str) -> str:
+        """When `parent` was unpacked as a whole after `start`."""
+        for prefix, suffix in self._store.prefixes.keys(self._session, [parent]).values():
+            statement = (
+                select(StoredEvent.event_time)  # type: ignore[call-overload]
+                .join(Participation, Participation.event == StoredEvent.id)
+                .where(Participation.prefix == prefix, Participation.suffix == suffix)
+                .where(Participation.role == int(Role.PARENT), StoredEvent.action == "DELETE", StoredEvent.item_count == 1)
+                .where(StoredEvent.event_time >= start)
+                .order_by(StoredEvent.event_time)
+            )
+            time = self._session.execute(statement.limit(1)).scalar()
+            if time is not None:
+                return str(time)
+        return _EVER
+
+    # ---- disclosures ----
+
+    def _disclosure(self, event: StoredEvent, wanted: dict[str, int]) -> Disclosure:
+        header = stored_header(event.header)
+        if event.secret is not None:
+            shown = self._own_items(event, header, event.secret, wanted)
+        else:
+            shown = self._received_items(event, header, wanted)
+        return Disclosure(header.closed_but(()), shown, stored_seal(event.seal))
+
+    def _own_items(self, event: StoredEvent, header: Header, secret: bytes, wanted: dict[str, int]) -> ShownItems:
+        def tile(level: int, number: int) -> bytes:
+            return self._session.get_one(ItemTile, (event.id, level, number)).data
+
+        tree = items.tiled_tree(header.counts, secret, lambda number: tile(0, number).decode().split("\n"), tile)
+        ordered = sorted((position, uri) for uri, position in wanted.items())
+        indices = tuple(position for position, _ in ordered)
+        shown_salts = b"".join(salts.salts(secret, salts.ITEMS, position, 1) for position in indices)
+        return ShownItems(indices, shown_salts, tuple(uri for _, uri in ordered), tuple(tree.multiproof(indices)))
+
+    def _received_items(self, event: StoredEvent, header: Header, wanted: dict[str, int]) -> ShownItems:
+        numbers = sorted({position >> TILE_HEIGHT for position in wanted.values()})
+        groups = [
+            group_items(row.data)
+            for chunk in bulk.chunks(numbers)
+            for row in self._session.execute(
+                select(ItemGroup).where(ItemGroup.event == event.id, ItemGroup.number.in_(chunk))  # type: ignore
+            ).scalars()
+        ]
+        return part_of(header, together(header, groups), wanted) if groups else NO_ITEMS
+
+
+def _union(one: Window | None, other: Window) -> Window:
+    return other if one is None else Window(min(one.start, other.start), max(one.end, other.end))
+
+
+def _empties(event: StoredEvent) -> bool:
+    return event.type == "AggregationEvent" and event.action == "DELETE" and event.item_count == 1

@@ -1,0 +1,300 @@
+"""Writing events, and keeping up where every item is."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import cbor2
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session
+
+from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, VerifiedEvent, by_neighbourhood, together
+from packtrace.commit.event import Commitment
+from packtrace.commit.header import Header
+from packtrace.commit.items import Role, role_ranges
+from packtrace.commit.merkle import TILE_WIDTH
+from packtrace.commit.pedigree import Pedigree
+from packtrace.commit.seal import SealProof
+from packtrace.epcis.model import Event
+from packtrace.errors import LifecycleError
+from packtrace.gs1 import split_sgtin_uri, sscc_of_uri
+from packtrace.rules import ItemState, Place
+from packtrace_gateway.events import bulk
+from packtrace_gateway.events.keys import Key, Prefixes, split
+from packtrace_gateway.events.models import (
+    Counter,
+    ItemGroup,
+    ItemTile,
+    LogisticUnit,
+    Participation,
+    StoredEvent,
+    Unit,
+)
+
+# Nesting of cases in pallets in containers; more is a circle.
+MAX_NESTING = 16
+
+
+class EventStore:
+    """The events of one gateway. Every method works in the caller's database transaction."""
+
+    def __init__(self) -> None:
+        self.prefixes = Prefixes()
+
+    # ---- events ----
+
+    def add_own(self, session: Session, event: Event, commitment: Commitment, *, cbv_hash: str) -> int:
+        """Store an event that was captured here; its items' places are for `move` and `commission` to keep."""
+        tree = commitment.tree
+        stored = _row(commitment.header, commitment.digest)
+        stored.event_id, stored.cbv_hash = event.event_id or cbv_hash, cbv_hash
+        stored.parent, stored.secret = event.parent, commitment.secret
+        session.add(stored)
+        session.flush()
+        number = _id(stored)
+        leaves = (
+            (number, 0, at // TILE_WIDTH, "\n".join(tree.uris[at : at + TILE_WIDTH]).encode())
+            for at in range(0, tree.size, TILE_WIDTH)
+        )
+        upper = ((number, level, tile, nodes) for (level, tile), nodes in tree.tiles.items())
+        bulk.insert(session, ItemTile, ("event", "level", "number", "data"), [*leaves, *upper])
+        packs = _commissions_packs(event)
+        participants = (
+            (uri, role, position)
+            for role, first, last in role_ranges(tree.counts, 0, tree.size)
+            for position, uri in enumerate(tree.uris[first:last], first)
+            if not (packs and split_sgtin_uri(uri))
+        )
+        self._participate(session, number, participants)
+        return number
+
+    def add_received(self, session: Session, disclosure: Disclosure, verified: VerifiedEvent) -> int:
+        """Store a partner's disclosure that verified; what was received of the same event before is kept too."""
+        stored = session.execute(select(StoredEvent).where(StoredEvent.digest == verified.digest)).scalar()  # type: ignore[arg-type]
+        if stored is None:
+            stored = _row(disclosure.header, verified.digest)
+            stored.seal = _seal_bytes(disclosure.seal)
+            parents = verified.items.get(Role.PARENT, {})
+            stored.parent = next(iter(parents), None)
+            session.add(stored)
+            session.flush()
+        number = _id(stored)
+        if stored.secret is not None:  # it is our own event, come home
+            return number
+        known = self._add_groups(session, number, disclosure)
+        new = [
+            (uri, role, position)
+            for role, items in verified.items.items()
+            for uri, position in items.items()
+            if position not in known
+        ]
+        if verified.header.core.get("product"):
+            new = [entry for entry in new if not split_sgtin_uri(entry[0])]
+        self._participate(session, number, new)
+        return number
+
+    def _add_groups(self, session: Session, event: int, disclosure: Disclosure) -> set[int]:
+        """Store the items by neighbourhood; returns the positions that were stored before."""
+        known: set[int] = set()
+        for number, shown in by_neighbourhood(disclosure.header, disclosure.shown).items() if disclosure.shown.indices else ():
+            before = session.get(ItemGroup, (event, number))
+            if before is None:
+                session.add(ItemGroup(event=event, number=number, data=group_bytes(shown)))
+                continue
+            earlier = group_items(before.data)
+            known |= set(earlier.indices)
+            before.data = group_bytes(together(disclosure.header, [earlier, shown]))
+            session.add(before)
+        return known
+
+    def _participate(self, session: Session, event: int, entries: Iterable[tuple[str, Role, int]]) -> None:
+        listed = [(*split(uri), role, position) for uri, role, position in entries]
+        numbers = self.prefixes.stored(session, {prefix for prefix, *_ in listed})
+        # An item with two roles in one event (an odd one) is found by the first.
+        rows: dict[Key, tuple[int, str, int, int, int]] = {}
+        for prefix, suffix, role, position in listed:
+            rows.setdefault((numbers[prefix], suffix), (numbers[prefix], suffix, event, int(role), position))
+        columns = ("prefix", "suffix", "event", "role", "position")
+        bulk.insert(session, Participation, columns, sorted(rows.values()))
+
+    def next_number(self, session: Session, series: str) -> int:
+        """The next number of a series, from 0 on; never given twice, not even for a capture that was refused later."""
+        counter = session.get(Counter, series)
+        if counter is None:
+            counter = Counter(name=series, next=0)
+        number = counter.next
+        counter.next += 1
+        session.add(counter)
+        session.flush()
+        return number
+
+    # ---- where items are ----
+
+    def commission(self, session: Session, event: int, uris: Sequence[str], field: str, given: Sequence[str]) -> None:
+        """Packs come into being. `uris` are in tree order, `given` in the document's.
+
+        Raises LifecycleError naming the first serial number that was commissioned before.
+        """
+        prefix, _ = split(uris[0])
+        number = self.prefixes.stored(session, [prefix])[prefix]
+        start, place = len(prefix), int(Place.HERE)
+        rows = [(number, uri[start:], event, position, place) for position, uri in enumerate(uris)]
+        try:
+            bulk.insert(session, Unit, ("prefix", "suffix", "event", "position", "place"), rows)
+        except IntegrityError:
+            twice = self._first_known(session, number, event, [row[1] for row in rows])
+            uri = f"{prefix}{twice}"
+            raise LifecycleError(
+                "this serial number was commissioned before; a serial number is used once for ever",
+                field=f"{field}.epcList[{given.index(uri)}]",
+                value=uri,
+                rule="lifecycle",
+            ) from None
+
+    def _first_known(self, session: Session, prefix: int, event: int, suffixes: Sequence[str]) -> str:
+        """The first serial number that another event holds; rows of the failed insert itself may stand beside it."""
+        for chunk in bulk.chunks(suffixes):
+            statement = select(Unit.suffix).where(Unit.prefix == prefix, Unit.event != event, Unit.suffix.in_(chunk))  # type: ignore
+            found = session.execute(statement.limit(1)).scalar()
+            if found is not None:
+                return str(found)
+        raise AssertionError("an insert failed for a key that nobody holds")
+
+    def states(self, session: Session, uris: Collection[str]) -> dict[str, ItemState]:
+        """What is recorded of items; an item inside another is where the outermost one is."""
+        states: dict[str, ItemState] = {}
+        outer: dict[int, LogisticUnit] = {}
+
+        def outermost(number: int) -> LogisticUnit:
+            for _ in range(MAX_NESTING):
+                if number not in outer:
+                    outer[number] = session.get_one(LogisticUnit, number)
+                if outer[number].parent is None:
+                    return outer[number]
+                number = outer[number].parent or 0
+            raise LifecycleError(f"logistic units are nested deeper than {MAX_NESTING}", value=outer[number].uri)
+
+        def state(place: int, parent: int | None, filled: bool) -> ItemState:
+            if parent is None:
+                return ItemState(Place(place), None, filled)
+            return ItemState(Place(outermost(parent).place), session.get_one(LogisticUnit, parent).uri, filled)
+
+        for unit in self.logistic_units(session, [uri for uri in uris if sscc_of_uri(uri)]).values():
+            states[unit.uri] = state(unit.place, unit.parent, unit.filled_by is not None)
+        for uri, (_, _, place, parent) in self.units(session, uris).items():
+            states[uri] = state(place, parent, False)
+        return states
+
+    def units(self, session: Session, uris: Iterable[str]) -> dict[str, tuple[int, int, int, int | None]]:
+        """Packs that are known: (commissioning event, position, place, parent) by URI."""
+        found: dict[str, tuple[int, int, int, int | None]] = {}
+        for prefix, suffixes in self._by_prefix(session, uris).items():
+            text = self.prefixes.text(session, prefix)
+            columns = (Unit.suffix, Unit.event, Unit.position, Unit.place, Unit.parent)
+            for chunk in bulk.chunks(suffixes):
+                statement = select(*columns).where(Unit.prefix == prefix, Unit.suffix.in_(chunk))  # type: ignore
+                for suffix, event, position, place, parent in session.execute(statement):
+                    found[text + suffix] = (event, position, place, parent)
+        return found
+
+    def _by_prefix(self, session: Session, uris: Iterable[str]) -> dict[int, list[str]]:
+        groups: dict[int, list[str]] = {}
+        for prefix, suffix in self.prefixes.keys(session, uris).values():
+            groups.setdefault(prefix, []).append(suffix)
+        return groups
+
+    def logistic_units(self, session: Session, uris: Sequence[str]) -> dict[str, LogisticUnit]:
+        """Logistic units that are known, by URI."""
+        found: dict[str, LogisticUnit] = {}
+        for chunk in bulk.chunks(uris):
+            rows = session.execute(select(LogisticUnit).where(LogisticUnit.uri.in_(chunk))).scalars()  # type: ignore
+            found |= {row.uri: row for row in rows}
+        return found
+
+    def logistic_unit(self, session: Session, uri: str) -> LogisticUnit:
+        """The logistic unit, made when it is new."""
+        unit = self.logistic_units(session, [uri]).get(uri)
+        if unit is None:
+            unit = LogisticUnit(uri=uri, place=int(Place.HERE))
+            session.add(unit)
+            session.flush()
+        return unit
+
+    def put_inside(self, session: Session, uris: Iterable[str], parent: LogisticUnit | None, place: Place) -> None:
+        """Packs and logistic units are inside `parent` from now on, or inside nothing, at `place`."""
+        uris = list(uris)
+        inside = None if parent is None else parent.id
+        for unit in self.logistic_units(session, [uri for uri in uris if sscc_of_uri(uri)]).values():
+            unit.parent, unit.place = inside, int(place)
+            session.add(unit)
+        session.flush()
+        for prefix, suffixes in self._by_prefix(session, uris).items():
+            for chunk in bulk.chunks(suffixes):
+                statement = update(Unit).where(Unit.prefix == prefix, Unit.suffix.in_(chunk))  # type: ignore
+                session.execute(statement.values(parent=inside, place=int(place)), execution_options=_PLAIN)
+
+    def empty(self, session: Session, parent: LogisticUnit) -> None:
+        """All that is inside `parent` is inside nothing from now on, and here."""
+        for model in (Unit, LogisticUnit):
+            statement = update(model).where(model.parent == parent.id)  # type: ignore
+            session.execute(statement.values(parent=None, place=int(Place.HERE)), execution_options=_PLAIN)
+        parent.place = int(Place.UNPACKED)
+        session.add(parent)
+
+
+_PLAIN = {"synchronize_session": False}
+
+
+def header_bytes(header: Header) -> bytes:
+    return Pedigree((Disclosure(header, NO_ITEMS, None),)).to_cbor()
+
+
+def stored_header(data: bytes) -> Header:
+    return Pedigree.from_cbor(data).disclosures[0].header
+
+
+def group_bytes(shown: ShownItems) -> bytes:
+    return Pedigree((Disclosure(Header(()), shown, None),)).to_cbor()
+
+
+def group_items(data: bytes) -> ShownItems:
+    return Pedigree.from_cbor(data).disclosures[0].shown
+
+
+def stored_seal(data: bytes | None) -> SealProof | None:
+    if data is None:
+        return None
+    party, lane, sequence, count, index, path = cbor2.loads(data)
+    return SealProof(party, lane, sequence, count, index, tuple(path))
+
+
+def seal_bytes(seal: SealProof) -> bytes:
+    return cbor2.dumps([seal.party, seal.lane, seal.sequence, seal.count, seal.index, list(seal.path)])
+
+
+def _seal_bytes(seal: SealProof | None) -> bytes | None:
+    return None if seal is None else seal_bytes(seal)
+
+
+def _row(header: Header, digest: bytes) -> StoredEvent:
+    core: Mapping[str, Any] = header.core
+    return StoredEvent(
+        digest=digest,
+        party=core["party"],
+        type=core["type"],
+        action=core["action"],
+        biz_step=core["bizStep"],
+        event_time=core["eventTime"],
+        record_time=core["recordTime"],
+        item_count=sum(header.counts.values()),
+        header=header_bytes(header),
+    )
+
+
+def _commissions_packs(event: Event) -> bool:
+    return event.type == "ObjectEvent" and event.action == "ADD"
+
+
+def _id(row: StoredEvent) -> int:
+    assert row.id is not None
+    return row.id

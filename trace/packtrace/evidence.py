@@ -1,0 +1,123 @@
+"""From a pedigree to what it proves: every disclosure checked, what the chain must be asked, and what is broken.
+
+`examine` needs no chain. It never raises for bad evidence: every broken link is kept, by name, for the verdict.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from eth_abi.abi import encode as abi_encode
+from eth_hash.auto import keccak
+
+from packtrace.commit.disclosure import Disclosure, VerifiedEvent
+from packtrace.commit.history import Step, history
+from packtrace.commit.items import Role
+from packtrace.errors import EvidenceError, IdentifierError
+from packtrace.facts import Facts, unit_number
+from packtrace.gs1 import sgtin_uri, sscc_of_uri
+from packtrace.product import Product, sscc_commitment
+from packtrace.scan import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class LogisticLink:
+    """A logistic unit's number on chain and the content hash that must stand there."""
+
+    number: int
+    uri: str
+    content: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a pedigree proves about one pack, as far as can be told without the chain."""
+
+    uri: str
+    events: tuple[VerifiedEvent, ...]
+    broken: tuple[str, ...]
+    steps: tuple[Step, ...]
+    product: Product | None
+    batch: int | None
+    unit: int | None
+    commissioned: VerifiedEvent | None
+    logistic: tuple[LogisticLink, ...]
+
+    @property
+    def entries(self) -> set[tuple[int, int, int]]:
+        """The log entries that the chain must be asked for."""
+        return {event.seal.entry for event in self.events if event.seal}
+
+    @property
+    def parties(self) -> set[int]:
+        """The parties named in the history."""
+        receivers = {step.event.header.core.get("receiver") for step in self.steps}
+        return {step.event.party for step in self.steps} | {party for party in receivers if isinstance(party, int)}
+
+
+def examine(scan: Scan, disclosures: Iterable[Disclosure]) -> Evidence:
+    """Check every disclosure and follow the pack through them."""
+    uri = sgtin_uri(scan.gtin, scan.serial)
+    events: list[VerifiedEvent] = []
+    broken: list[str] = []
+    for number, disclosure in enumerate(disclosures):
+        try:
+            events.append(disclosure.verify())
+        except EvidenceError as error:
+            broken.append(f"disclosure {number}: {error}")
+    commissioned = _commissioned(uri, events)
+    product, batch, unit = None, None, None
+    if commissioned is not None:
+        try:
+            data = commissioned.header.core["product"]
+            product = Product.from_json(data)
+            batch = int(data["batch"])
+            unit = unit_number(batch, commissioned.items[Role.EPC][uri])
+            if product.gtin != scan.gtin:
+                broken.append(f"event {commissioned.digest.hex()[:12]}: commissions {product.gtin}, not {scan.gtin}")
+        except (KeyError, TypeError, ValueError) as error:
+            broken.append(f"event {commissioned.digest.hex()[:12]}: {error}")
+    links: list[LogisticLink] = []
+    for event in events:
+        try:
+            links += _logistic_link(event)
+        except (EvidenceError, IdentifierError, KeyError, TypeError, ValueError) as error:
+            broken.append(f"event {event.digest.hex()[:12]}: custody data: {error}")
+    steps = tuple(history(uri, events))
+    return Evidence(uri, tuple(events), tuple(broken), steps, product, batch, unit, commissioned, tuple(links))
+
+
+def _commissioned(uri: str, events: Iterable[VerifiedEvent]) -> VerifiedEvent | None:
+    for event in events:
+        core = event.header.core
+        if core["action"] == "ADD" and core["type"] == "ObjectEvent" and uri in event.items.get(Role.EPC, ()):
+            return event
+    return None
+
+
+def _logistic_link(event: VerifiedEvent) -> list[LogisticLink]:
+    """An aggregation that fills a logistic unit names its number on chain and opens its SSCC's commitment."""
+    custody = event.header.core.get("custody")
+    if custody is None:
+        return []
+    (parent,) = event.items[Role.PARENT]
+    sscc = sscc_of_uri(parent)
+    if sscc is None:
+        raise EvidenceError("the logistic unit has no SSCC", value=parent)
+    content = content_hash(
+        sscc_commitment(bytes.fromhex(custody["salt"]), sscc), event.header.item_root, sum(event.header.counts.values())
+    )
+    return [LogisticLink(int(custody["number"]), parent, content, event.digest)]
+
+
+def content_hash(commitment: bytes, item_root: bytes, count: int) -> bytes:
+    """What `ICustodyLedger.contentOf` holds: keccak256(abi.encode(ssccCommitment, contentRoot, count))."""
+    return keccak(abi_encode(["bytes32", "bytes32", "uint32"], [commitment, item_root, count]))
+
+
+def anchored(event: VerifiedEvent, facts: Facts) -> bool | None:
+    """Whether the event's log entry is on chain as claimed; None where there is no entry (yet)."""
+    entry = facts.entries.get(event.seal.entry) if event.seal else None
+    if entry is None or event.seal is None:
+        return None
+    return entry.root == event.seal_root and entry.count == event.seal.count

@@ -1,0 +1,178 @@
+"""The lifecycle of packs and logistic units: what an event does, and whether what is recorded so far allows it.
+
+Pure: the caller says what is known of each item, and carries out the movement when `check` lets it pass.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from packtrace.epcis.model import Event
+from packtrace.errors import LifecycleError
+from packtrace.gs1 import split_sgtin_uri, sscc_of_uri
+
+
+class Place(IntEnum):
+    """Where an item is, as this gateway's records say; an item inside another is where that one is."""
+
+    UNKNOWN = 0
+    HERE = 1
+    SHIPPED = 2
+    EXPECTED = 3  # its pedigree is here and verified, the goods are not
+    QUARANTINED = 4  # the goods are here, their data are missing or wrong
+    UNPACKED = 5  # a logistic unit that ended
+    GONE = 6  # dispensed, destroyed, …
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """What is recorded of one item: its place, what it is inside of, and for a logistic unit whether it was filled."""
+
+    place: Place = Place.UNKNOWN
+    parent: str | None = None
+    filled: bool = False
+
+
+class Movement(StrEnum):
+    """What an event does to its items."""
+
+    COMMISSION = "commission"
+    PACK = "pack"
+    UNPACK = "unpack"
+    TAKE_OUT = "take out"
+    SHIP = "ship"
+    RECEIVE = "receive"
+    REMOVE = "remove"
+    OBSERVE = "observe"
+
+
+def movement(event: Event) -> Movement:
+    """What the event does (EPCIS 2.0, sections 7.4.2 and 7.4.3; CBV 2.0, section 7.1)."""
+    if event.type == "AggregationEvent":
+        if event.action == "ADD":
+            return Movement.PACK
+        if event.action == "DELETE":
+            return Movement.TAKE_OUT if event.children or event.quantities else Movement.UNPACK
+        return Movement.OBSERVE
+    if event.action == "ADD":
+        return Movement.COMMISSION
+    if event.action == "DELETE":
+        return Movement.REMOVE
+    return {"shipping": Movement.SHIP, "receiving": Movement.RECEIVE}.get(event.biz_step or "", Movement.OBSERVE)
+
+
+def items_to_know(event: Event) -> list[str]:
+    """The items whose states `check` needs.
+
+    A commissioning needs none of its packs: that a serial is new is the store's own unique key to say.
+    """
+    if movement(event) is Movement.COMMISSION:
+        return [uri for uri in event.epcs if split_sgtin_uri(uri) is None]
+    if event.type == "AggregationEvent":
+        return [*([event.parent] if event.parent else []), *event.children]
+    return list(event.epcs)
+
+
+def check(event: Event, states: Mapping[str, ItemState], field: str) -> Movement:
+    """The event's movement, if the states allow it. Raises LifecycleError naming the item and the rule.
+
+    `field` is the event's own path, such as ``epcisBody.eventList[0]``.
+    """
+    what = movement(event)
+    match what:
+        case Movement.COMMISSION:
+            for uri in items_to_know(event):
+                if states.get(uri, ItemState()).place is not Place.UNKNOWN:
+                    raise _refusal("was commissioned before; every identifier is commissioned once", f"{field}.epcList", uri)
+        case Movement.PACK:
+            _check_pack(event, states, field)
+        case Movement.UNPACK | Movement.TAKE_OUT:
+            _check_unpack(event, states, field)
+        case Movement.SHIP:
+            _check_ship(event.epcs, states, f"{field}.epcList")
+        case Movement.RECEIVE:
+            _check_receive(event.epcs, states, f"{field}.epcList")
+        case Movement.REMOVE:
+            for uri in event.epcs:
+                _check_free(uri, states, f"{field}.epcList", "removed")
+    return what
+
+
+def _check_pack(event: Event, states: Mapping[str, ItemState], field: str) -> None:
+    parent = event.parent
+    if parent is None or sscc_of_uri(parent) is None:
+        raise _refusal("packs are packed into a logistic unit with an SSCC", f"{field}.parentID", parent)
+    state = states.get(parent, ItemState())
+    if state.filled:
+        message = "is packed already: its content is on chain; unpack it, or use another SSCC"
+        raise _refusal(message, f"{field}.parentID", parent)
+    if state.place not in (Place.UNKNOWN, Place.HERE):
+        raise _refusal(f"is {_where(state)}; it cannot be filled here", f"{field}.parentID", parent)
+    for number, child in enumerate(event.children):
+        _check_free(child, states, f"{field}.childEPCs[{number}]", "packed")
+
+
+def _check_unpack(event: Event, states: Mapping[str, ItemState], field: str) -> None:
+    parent = event.parent
+    if parent is None:
+        raise _refusal("unpacking names the logistic unit", f"{field}.parentID", parent)
+    state = states.get(parent, ItemState())
+    if state.place is not Place.HERE:
+        raise _refusal(f"is {_where(state)}; it cannot be opened here", f"{field}.parentID", parent)
+    if state.parent is not None:
+        raise _refusal(f"is inside {state.parent}; take it out first", f"{field}.parentID", parent)
+    for number, child in enumerate(event.children):
+        inside = states.get(child, ItemState()).parent
+        if inside != parent:
+            where = f"it is inside {inside}" if inside else "it is in no logistic unit"
+            raise _refusal(f"is not inside {parent}: {where}", f"{field}.childEPCs[{number}]", child)
+
+
+def _check_ship(uris: Sequence[str], states: Mapping[str, ItemState], field: str) -> None:
+    for number, uri in enumerate(uris):
+        path = f"{field}[{number}]"
+        if sscc_of_uri(uri) is None:
+            raise _refusal("is no logistic unit: pack it first, loose packs travel in a tote with an SSCC", path, uri)
+        state = _check_free(uri, states, path, "shipped")
+        if not state.filled:
+            raise _refusal("is empty: nothing was packed into it", path, uri)
+
+
+def _check_receive(uris: Sequence[str], states: Mapping[str, ItemState], field: str) -> None:
+    for number, uri in enumerate(uris):
+        path = f"{field}[{number}]"
+        state = states.get(uri, ItemState())
+        if sscc_of_uri(uri) is None:
+            raise _refusal("is no logistic unit: goods are received by SSCC", path, uri)
+        if state.parent is not None:
+            raise _refusal(f"is inside {state.parent}: receive that one", path, uri)
+        if state.place not in (Place.UNKNOWN, Place.EXPECTED, Place.SHIPPED):
+            raise _refusal(f"is {_where(state)}; it cannot be received again", path, uri)
+
+
+def _check_free(uri: str, states: Mapping[str, ItemState], path: str, done: str) -> ItemState:
+    """The item is here and inside nothing."""
+    state = states.get(uri, ItemState())
+    if state.place is Place.UNKNOWN:
+        raise _refusal(f"is not known here: it cannot be {done} before it was commissioned or received", path, uri)
+    if state.place is not Place.HERE:
+        raise _refusal(f"is {_where(state)}; it cannot be {done} here", path, uri)
+    if state.parent is not None:
+        raise _refusal(f"is inside {state.parent}; take it out before it is {done}", path, uri)
+    return state
+
+
+def _where(state: ItemState) -> str:
+    return {
+        Place.UNKNOWN: "not known here",
+        Place.HERE: "here already",
+        Place.SHIPPED: "shipped",
+        Place.EXPECTED: "announced, not received",
+        Place.QUARANTINED: "in quarantine",
+        Place.UNPACKED: "unpacked: its SSCC has ended",
+        Place.GONE: "no longer there (dispensed or destroyed)",
+    }[state.place]
+
+
+def _refusal(message: str, field: str, uri: str | None) -> LifecycleError:
+    return LifecycleError(f"this item {message}" if uri else message, field=field, value=uri, rule="lifecycle")

@@ -1,0 +1,378 @@
+"""The verdict on one pack: one pure function of the scan, the evidence, the chain's facts, the place and the time.
+
+Every check is reported, made or not; the headline is the gravest finding, in the order of `Headline`. A check that could
+not be made is never shown as passed. A status alone never proves that a pack is genuine: a clone can come first, and then
+the second attempt raises the alarm.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from packtrace.evidence import Evidence, anchored
+from packtrace.facts import BatchState, CustodyState, Facts, Recall, Status
+from packtrace.gs1 import expires_at
+from packtrace.locator import Answer
+from packtrace.scan import Place, Scan
+
+
+class Headline(StrEnum):
+    """What the pack is, gravest first."""
+
+    EVIDENCE_BROKEN = "evidence broken"
+    WRONG_DATA = "not this product's data"
+    UNKNOWN_SERIAL = "unknown serial"
+    RECALLED = "recalled"
+    NOT_ACTIVE = "already supplied"
+    NOT_RELEASED = "not released"
+    EXPIRED = "expired"
+    CUSTODY_GAP = "custody gap"
+    NOT_VERIFIED = "not verified"
+    AUTHENTIC = "authentic, available"
+
+
+GRAVITY = list(Headline)
+# The headline of a status other than ACTIVE.
+STATUS_WORDS = {
+    Status.SUPPLIED: "already supplied",
+    Status.DESTROYED: "destroyed",
+    Status.EXPORTED: "exported",
+    Status.SAMPLED: "taken as a sample",
+    Status.FREE_SAMPLE: "given as a free sample",
+    Status.STOLEN: "reported stolen",
+    Status.LOCKED: "locked",
+    Status.SUSPECT: "reported suspect",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: `passed` is None when it could not be made. `finding` is the headline that a failure asks for."""
+
+    name: str
+    passed: bool | None
+    detail: str
+    finding: Headline
+
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "passed": self.passed, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One event of the pack's way. `proof` is its state: signed (its party's word), anchored, or final."""
+
+    time: str
+    step: str
+    disposition: str | None
+    party: int
+    party_name: str
+    receiver: int | None
+    receiver_name: str
+    read_point: str | None
+    carrier: str
+    proof: str
+    digest: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Headline, all checks, the history, and the block that the facts were read at.
+
+    `status` is the unit's status in words; `case` a number to quote to others, where the pack is not available.
+    `age` is how old that block was, in seconds, when the verdict was given.
+    """
+
+    scan: Scan
+    headline: Headline
+    status: str | None
+    case: str | None
+    checks: tuple[Check, ...]
+    history: tuple[HistoryEntry, ...]
+    block: int | None
+    block_hash: str | None
+    age: int | None
+    unit: int | None = None
+    product: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def words(self) -> str:
+        """The headline as shown to people: the status in words where the pack is not active."""
+        return self.status if self.headline is Headline.NOT_ACTIVE and self.status else self.headline.value
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why: the details of every check that failed, and, where nothing failed, of those not made."""
+        failed = [check.detail for check in self.checks if check.passed is False]
+        return failed or [check.detail for check in self.checks if check.passed is None]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "headline": self.headline.value,
+            "words": self.words,
+            "status": self.status,
+            "case": self.case,
+            "reasons": self.reasons,
+            "checks": [check.to_json() for check in self.checks],
+            "history": [entry.to_json() for entry in self.history],
+            "product": self.product,
+            "unit": None if self.unit is None else str(self.unit),
+            "block": self.block,
+            "blockHash": self.block_hash,
+            "blockAge": self.age,
+        }
+
+
+def judge(
+    scan: Scan, evidence: Evidence, answer: Answer | None, facts: Facts | None, place: Place | None, now: int
+) -> Verdict:
+    """The verdict.
+
+    `evidence` is what the pedigree here (or the unit that the locator's answer disclosed) proves. `answer` is the MAH's
+    answer where there was no pedigree here, None where there was one or nobody answered. `facts` is None when no node
+    could be asked. `place` is None when the place is not known to the verifier. `now` is unix time.
+    """
+    checks = tuple(_checks(scan, evidence, answer, facts, place, now))
+    findings = [check.finding for check in checks if check.passed is False]
+    if any(check.passed is None for check in checks):
+        findings.append(Headline.NOT_VERIFIED)
+    headline = min(findings, key=GRAVITY.index, default=Headline.AUTHENTIC)
+    unit = facts.unit if facts else None
+    product = evidence.product
+    return Verdict(
+        scan=scan,
+        headline=headline,
+        status=None if unit is None else STATUS_WORDS.get(unit.status, "active"),
+        case=case_number(facts.change.receipt) if facts and facts.change else None,
+        checks=checks,
+        history=tuple(_history(evidence, facts)),
+        block=facts.block.number if facts else None,
+        block_hash=facts.block.hash.hex() if facts else None,
+        age=max(0, now - facts.block.timestamp) if facts else None,
+        unit=evidence.unit,
+        product={"gtin": product.gtin, "lot": product.lot, "expiry": product.expiry.isoformat()} if product else {},
+    )
+
+
+def case_number(receipt: bytes) -> str:
+    """A short number for people to quote: the first 48 bits of the receipt's id."""
+    text = receipt.hex()[:12].upper()
+    return f"{text[:4]}-{text[4:8]}-{text[8:]}"
+
+
+def _checks(
+    scan: Scan, evidence: Evidence, answer: Answer | None, facts: Facts | None, place: Place | None, now: int
+) -> Iterator[Check]:
+    yield _proofs(evidence)
+    if answer is not None:
+        yield from _answer(answer, facts)
+    if evidence.commissioned is None:
+        if answer is None or answer.kind == "unit":
+            detail = "no pedigree of this pack is here, and the marketing authorisation holder's gateway gave no answer"
+            yield Check("pedigree", None, detail, Headline.NOT_VERIFIED)
+        if facts is None:
+            yield _no_node()
+        return
+    yield from _printed_data(scan, evidence)
+    if facts is None:
+        yield _no_node()
+        return
+    yield _log(evidence, facts, place)
+    yield _batch(evidence, facts)
+    yield from _unit(evidence, facts, now)
+    yield from _custody(evidence, facts, place, located=answer is not None)
+
+
+def _no_node() -> Check:
+    return Check("chain", None, "no node could be asked: status, recall and log are not known", Headline.NOT_VERIFIED)
+
+
+def _proofs(evidence: Evidence) -> Check:
+    if evidence.broken:
+        return Check("proofs", False, "; ".join(evidence.broken), Headline.EVIDENCE_BROKEN)
+    return Check("proofs", True, f"{len(evidence.events)} events prove themselves", Headline.EVIDENCE_BROKEN)
+
+
+def _answer(answer: Answer, facts: Facts | None) -> Iterator[Check]:
+    """The MAH's signed answer: who signed it, and what it says."""
+    if facts is None:
+        signed: bool | None = None
+        detail = "who signed the locator's answer is not known without a node"
+    else:
+        key = facts.keys.get(answer.signer)
+        company = facts.parties[key.party].company if key and key.party in facts.parties else None
+        signed = bool(key and key.valid and company is not None and company == facts.mah_of_gtin)
+        detail = "signed by the GTIN's marketing authorisation holder" if signed else (
+            f"the locator's answer is signed by {answer.signer}, not by a valid key of the GTIN's holder"
+        )
+    yield Check("locator", signed, detail, Headline.EVIDENCE_BROKEN)
+    if answer.kind == "never":
+        yield Check("serial", False, "its holder signed that it never commissioned this serial", Headline.UNKNOWN_SERIAL)
+    if answer.kind == "differs":
+        detail = "its holder signed that this serial was commissioned with another lot or expiry than printed"
+        yield Check("printed data", False, detail, Headline.WRONG_DATA)
+
+
+def _printed_data(scan: Scan, evidence: Evidence) -> Iterator[Check]:
+    product = evidence.product
+    if product is None:
+        return
+    wrong = []
+    if scan.lot is not None and scan.lot != product.lot:
+        wrong.append(f"lot {scan.lot} is printed, {product.lot} was commissioned")
+    if scan.expiry is not None and scan.expiry != product.expiry:
+        wrong.append(f"expiry {scan.expiry} is printed, {product.expiry} was commissioned")
+    if wrong:
+        yield Check("printed data", False, "; ".join(wrong), Headline.WRONG_DATA)
+    elif scan.lot is None and scan.expiry is None:
+        yield Check("printed data", None, "neither lot nor expiry was read from the pack", Headline.WRONG_DATA)
+    else:
+        yield Check("printed data", True, "lot and expiry are as commissioned", Headline.WRONG_DATA)
+
+
+def _log(evidence: Evidence, facts: Facts, place: Place | None) -> Check:
+    """Every event is in its party's log on chain. Events recorded here may still be on their way there."""
+    missing, wrong = [], []
+    for event in evidence.events:
+        state = anchored(event, facts)
+        name = f"event {event.digest.hex()[:12]} of party {event.party}"
+        if state is False:
+            wrong.append(f"{name}: its log entry on chain is another")
+        elif state is None and not (place and event.party == place.party):
+            missing.append(f"{name} is not in its party's log on chain")
+    if wrong:
+        return Check("log", False, "; ".join(wrong), Headline.EVIDENCE_BROKEN)
+    if missing:
+        return Check("log", None, "; ".join(missing), Headline.NOT_VERIFIED)
+    return Check("log", True, "every event is in its party's log on chain", Headline.EVIDENCE_BROKEN)
+
+
+def _batch(evidence: Evidence, facts: Facts) -> Check:
+    """The commissioned batch on chain is this event's, and its GTIN's holder stands behind it."""
+    event, product, unit = evidence.commissioned, evidence.product, facts.unit
+    if event is None or product is None or unit is None or unit.batch.state is BatchState.NONE:
+        return Check("batch", None, "the batch is not on chain (yet)", Headline.NOT_VERIFIED)
+    batch = unit.batch
+    wrong = [
+        name
+        for name, same in (
+            ("items", batch.item_root == event.header.item_root),
+            ("count", batch.count == sum(event.header.counts.values())),
+            ("product", batch.product_key == product.product_key),
+            ("lot", batch.lot_key == product.lot_key),
+            ("expiry", batch.expires_at == expires_at(product.expiry)),
+            ("proposer", evidence.batch is not None and evidence.batch >> 22 == event.party),
+            ("marketing authorisation holder", batch.mah == facts.mah_of_gtin),
+        )
+        if not same
+    ]
+    if wrong:
+        return Check("batch", False, f"the batch on chain differs in: {', '.join(wrong)}", Headline.EVIDENCE_BROKEN)
+    return Check("batch", True, "items, product, lot, expiry and holder are those on chain", Headline.EVIDENCE_BROKEN)
+
+
+def _unit(evidence: Evidence, facts: Facts, now: int) -> Iterator[Check]:
+    unit, product = facts.unit, evidence.product
+    if unit is None or product is None or unit.batch.state is BatchState.NONE:
+        return
+    if unit.recall is Recall.NONE:
+        yield Check("recall", True, "neither lot nor batch is recalled", Headline.RECALLED)
+    else:
+        word = "recalled" if unit.recall is Recall.RECALLED else "withdrawn"
+        yield Check("recall", False, f"the lot is {word} since {_day(unit.recalled_at)}", Headline.RECALLED)
+    if unit.status is Status.ACTIVE:
+        yield Check("status", True, "the pack is active: nobody has dispensed it", Headline.NOT_ACTIVE)
+    else:
+        detail = f"the pack is {STATUS_WORDS[unit.status]}"
+        if facts.change:
+            detail += f" since {_moment(facts.change.time)}, case {case_number(facts.change.receipt)}"
+        yield Check("status", False, detail, Headline.NOT_ACTIVE)
+    if unit.batch.state is BatchState.RELEASED:
+        yield Check("release", True, f"released on {_day(unit.batch.released_at)}", Headline.NOT_RELEASED)
+    else:
+        word = "withdrawn before release" if unit.batch.state is BatchState.WITHDRAWN else "proposed, not released"
+        yield Check("release", False, f"the batch is {word}", Headline.NOT_RELEASED)
+    expired = now >= expires_at(product.expiry)
+    detail = f"{'expired' if expired else 'good until'} {product.expiry}"
+    yield Check("expiry", not expired, detail, Headline.EXPIRED)
+
+
+def _custody(evidence: Evidence, facts: Facts, place: Place | None, *, located: bool) -> Iterator[Check]:
+    """The hands it came through: registered contents on chain, and whether it came to this place."""
+    for link in evidence.logistic:
+        known = facts.logistic.get(link.number)
+        if known is None or known.state is CustodyState.NONE:
+            detail = f"{link.uri} is not on chain (yet)"
+            yield Check("content", None, detail, Headline.NOT_VERIFIED)
+        elif known.content != link.content:
+            detail = f"{link.uri}: what was packed is not what the chain holds (event {link.digest.hex()[:12]})"
+            yield Check("content", False, detail, Headline.EVIDENCE_BROKEN)
+    if place is None:
+        yield Check("custody", None, "the verifier does not know at which place the pack is", Headline.NOT_VERIFIED)
+        return
+    holder, why = _holder(evidence, facts)
+    if located:
+        why = "the pack is real, but no record says that it came here: its history was asked of its maker"
+        yield Check("custody", False, why, Headline.CUSTODY_GAP)
+    elif holder != place.party:
+        detail = f"the pack is real, but not recorded as having come to this place: {why}"
+        yield Check("custody", False, detail, Headline.CUSTODY_GAP)
+    else:
+        yield Check("custody", True, f"it came here through {len(evidence.parties)} recorded hands", Headline.CUSTODY_GAP)
+
+
+def _holder(evidence: Evidence, facts: Facts) -> tuple[int | None, str]:
+    """Who has the pack: by the events, and by the chain where it lies in, or came in, a logistic unit."""
+    holder: int | None = None
+    why = "no event says where it is"
+    numbers = {link.uri: link.number for link in evidence.logistic}
+    last: int | None = None
+    for step in evidence.steps:
+        core = step.event.header.core
+        if core["bizStep"] == "shipping":
+            holder, why = None, f"it was shipped by party {step.event.party} and not received since"
+        else:
+            holder, why = step.event.party, f"party {step.event.party} has it"
+        last = next((numbers[uri] for uri in step.inside if uri in numbers), last)
+    if holder is not None and last is not None:
+        known = facts.logistic.get(last)
+        if known is None or known.state in (CustodyState.NONE, CustodyState.IN_TRANSIT) or known.holder != holder:
+            who = "nobody" if known is None else f"party {known.holder}"
+            return None, f"by the events {why}, by the chain {who} holds what it came in"
+    return holder, why
+
+
+def _history(evidence: Evidence, facts: Facts | None) -> Iterator[HistoryEntry]:
+    def name(party: int | None) -> str:
+        known = facts.parties.get(party) if facts and party is not None else None
+        return known.name if known else ""
+
+    for step in evidence.steps:
+        core = step.event.header.core
+        receiver = core.get("receiver")
+        yield HistoryEntry(
+            time=core["eventTime"],
+            step=core["bizStep"] or core["action"],
+            disposition=core["disposition"],
+            party=step.event.party,
+            party_name=name(step.event.party),
+            receiver=receiver,
+            receiver_name=name(receiver),
+            read_point=core["readPoint"],
+            carrier=step.carrier,
+            proof="anchored" if facts and anchored(step.event, facts) else "signed",
+            digest=step.event.digest.hex(),
+        )
+
+
+def _day(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d")
+
+
+def _moment(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
