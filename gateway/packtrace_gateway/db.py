@@ -81,6 +81,7 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the database to this program's schema, in one transaction; makes the file if need be."""
+        self.file.touch(mode=0o600)  # product secrets are in it; SQLite gives its log the same mode
         with self._writing(), self._writer.connect() as connection:
             if self._revision(connection) not in (None, *self._known_revisions()):
                 raise self._newer(self._revision(connection))

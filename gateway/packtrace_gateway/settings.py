@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from packtrace.errors import PacktraceError
+from packtrace.gs1.keys import gln
 
 FILE_NAME = "gateway.toml"
 ENV_PREFIX = "PACKTRACE_"
@@ -34,15 +35,8 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _gln(gln: str) -> str:
-    weighted = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(gln[:-1]))
-    if (10 - weighted % 10) % 10 != int(gln[-1]):
-        raise ValueError("the check digit is wrong (GS1 General Specifications, 7.9.1)")
-    return gln
-
-
 Url = Annotated[str, AfterValidator(_base_url)]
-Gln = Annotated[str, StringConstraints(pattern=r"^[0-9]{13}$"), AfterValidator(_gln)]
+Gln = Annotated[str, AfterValidator(gln)]
 PartyNumber = Annotated[int, Field(ge=1, le=MAX_PARTY)]
 
 

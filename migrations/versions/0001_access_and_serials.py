@@ -18,3 +18,25 @@ def upgrade() -> None:
         sa.Column("last_used_at", sa.BigInteger),
         sa.Column("revoked_at", sa.BigInteger),
     )
+    op.create_table(
+        "serial_policy",
+        sa.Column("gtin", sa.String(14), primary_key=True),
+        sa.Column("length", sa.Integer, nullable=False),
+        sa.Column("alphabet", sa.String(62), nullable=False),
+        sa.Column("changed_at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "serial_block",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("gtin", sa.String(14), nullable=False),
+        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("drawn_at", sa.BigInteger, nullable=False),
+        sa.Column("drawn_by", sa.String(16), nullable=False),
+    )
+    op.create_index("ix_serial_block_gtin", "serial_block", ["gtin"])
+    op.create_table(
+        "serial_drawn",
+        sa.Column("gtin", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("fingerprint", sa.BigInteger, primary_key=True, autoincrement=False),
+        sqlite_with_rowid=False,
+    )

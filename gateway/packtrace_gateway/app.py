@@ -1,0 +1,157 @@
+"""The composition root: what a gateway is made of, and which features it serves.
+
+A feature is added here by hand: its service in `build`, its router in `ROUTERS`, its bulk or signed paths in `BULK` and
+`SIGNED`, its background work in `build`.
+"""
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse
+from sqlalchemy.exc import SQLAlchemyError
+
+from packtrace.chain.deployment import Deployment
+from packtrace.chain.node import Node
+from packtrace.errors import ChainError, ChainUnreachable, PacktraceError
+from packtrace_gateway import problems, reference
+from packtrace_gateway.access import routes as access_routes
+from packtrace_gateway.access.guard import Guard, require
+from packtrace_gateway.access.models import Caller, Role
+from packtrace_gateway.access.service import AccessService
+from packtrace_gateway.bodies import BodyLimit
+from packtrace_gateway.db import Database
+from packtrace_gateway.gateway import Gateway
+from packtrace_gateway.keys import KeyRing
+from packtrace_gateway.serials import routes as serial_routes
+from packtrace_gateway.serials.service import SerialService
+from packtrace_gateway.settings import Settings
+from packtrace_gateway.workers import Workers
+
+log = logging.getLogger(__name__)
+
+ROUTERS: tuple[APIRouter, ...] = (access_routes.router, serial_routes.router)
+BULK: tuple[str, ...] = ("/capture", "/events", "/exchange")  # bodies up to `max_body`; all others `SMALL_BODY`
+SIGNED: tuple[str, ...] = ("/exchange",)  # authenticated by a partner's signature, not by an API key
+
+NODE_CHECK_EVERY = 15.0  # seconds
+# Python's own. A library below eth-account (py_ecc) raises it to 100,000 on import, and then 100 kB of `[[[[…` overflow
+# the C stack in json.loads and kill the process.
+RECURSION_LIMIT = 1000
+AnyCaller = Annotated[Caller, Depends(require(*Role))]
+
+
+def build(settings: Settings) -> Gateway:
+    """A gateway that is ready to serve; raises the `PacktraceError` that says why it cannot be.
+
+    A node that does not answer is no reason: capture works on without it. A node of another chain is.
+    """
+    database = Database(settings.database_url)
+    database.check_schema()
+    deployment = Deployment.load(settings.deployment)
+    gateway = Gateway(
+        settings=settings,
+        database=database,
+        keys=KeyRing.load(settings),
+        node=Node(settings.node, settings.node_timeout),
+        deployment=deployment,
+        workers=Workers(),
+        access=AccessService(database),
+        serials=SerialService(database),
+    )
+    _check_node_at_start(gateway)
+    gateway.workers.add("node", lambda: _check_node(gateway))
+    gateway.workers.add("key-use", gateway.access.record_use)
+    return gateway
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway's web application. Its `Gateway` is ``app.state.gateway``; its workers run while it is served."""
+    sys.setrecursionlimit(RECURSION_LIMIT)
+    gateway = build(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        gateway.workers.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(gateway.workers.stop)
+            gateway.access.record_use()
+            gateway.database.close()
+
+    app = FastAPI(
+        title=f"packtrace gateway: {settings.name}",
+        version=version("packtrace"),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    app.state.gateway = gateway
+    problems.install(app)
+    # The last one added is the outermost: an unknown caller is turned away before a byte of the body is read.
+    app.add_middleware(BodyLimit, large=BULK, large_limit=settings.max_body)
+    app.add_middleware(Guard, access=gateway.access, signed=SIGNED)
+    app.add_middleware(problems.CatchAll)
+    for router in ROUTERS:
+        app.include_router(router)
+    _add_own_routes(app, gateway)
+    return app
+
+
+def _add_own_routes(app: FastAPI, gateway: Gateway) -> None:
+    @app.get("/health", tags=["operation"])
+    def health(response: Response) -> dict[str, Any]:
+        """Whether the gateway works. Open to anybody, and therefore says nothing about the business."""
+        workers = gateway.workers.health()
+        database = _database_state(gateway.database)
+        working = database == "ok" and all(worker.running for worker in workers)
+        healthy = working and not any(worker.failures for worker in workers)
+        response.status_code = 200 if working else 503
+        return {
+            "status": "ok" if healthy else "degraded" if working else "failing",
+            "version": app.version,
+            "database": database,
+            "workers": workers,
+        }
+
+    @app.get("/openapi.json", include_in_schema=False)
+    def schema(_caller: AnyCaller) -> dict[str, Any]:
+        return app.openapi()
+
+    @app.get("/docs", include_in_schema=False)
+    def docs(_caller: AnyCaller) -> HTMLResponse:
+        return HTMLResponse(reference.page(app.openapi()), headers=reference.HEADERS)
+
+
+def _database_state(database: Database) -> str:
+    try:
+        database.check_schema()
+    except (PacktraceError, SQLAlchemyError) as error:
+        log.error("database check failed: %s", error)
+        return "failing"
+    return "ok"
+
+
+def _check_node_at_start(gateway: Gateway) -> None:
+    try:
+        gateway.node.check(gateway.deployment)
+    except ChainUnreachable as error:
+        log.warning("starting without the chain: %s", error)
+    except ChainError as error:
+        if error.field == "chainId":
+            raise
+        # A node that has not caught up yet has no contracts either.
+        log.warning("starting without the chain: %s", error)
+
+
+def _check_node(gateway: Gateway) -> float:
+    gateway.node.check(gateway.deployment)
+    return NODE_CHECK_EVERY

@@ -1,0 +1,205 @@
+"""`packtrace gateway`: make, run and look after a gateway."""
+
+import logging
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+from rich.table import Table
+
+from packtrace.chain.deployment import Deployment
+from packtrace_gateway import keys, settings
+from packtrace_gateway.access.models import Role
+from packtrace_gateway.access.service import AccessService
+from packtrace_gateway.app import create_app
+from packtrace_gateway.db import Database
+from packtrace_gateway.keys import Purpose
+from packtrace_gateway.settings import Settings, SettingsError
+
+GRACE = 20  # seconds for requests that are being served when the gateway is asked to stop
+
+app = typer.Typer(no_args_is_help=True, help="Run a company's gateway.")
+key_app = typer.Typer(no_args_is_help=True, help="API keys: who may call this gateway.")
+signer_app = typer.Typer(no_args_is_help=True, help="Signing keys: what the party signs on chain with.")
+app.add_typer(key_app, name="key")
+app.add_typer(signer_app, name="signer")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The gateway's folder.")]
+
+
+@app.command()
+def init(
+    folder: Folder,
+    party: Annotated[int, typer.Option(help="Number of the premises in the party registry.")],
+    company: Annotated[int, typer.Option(help="Party number of its company.")],
+    name: Annotated[str, typer.Option(help="Name of the premises.")],
+    gln: Annotated[str, typer.Option(help="Global Location Number of the premises.")],
+    deployment: Annotated[Path, typer.Option(help="Deployment file of the network; it is copied into DIR.")],
+    node: Annotated[str, typer.Option(help="JSON-RPC URL of an Ethereum node.")] = "http://127.0.0.1:8545",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
+    endpoint: Annotated[str | None, typer.Option(help="Base URL under which partners reach it.")] = None,
+    purpose: Annotated[
+        list[Purpose] | None, typer.Option(help="Make a signing key for this (repeatable; operate and relayer).")
+    ] = None,
+) -> None:
+    """Make a gateway's folder: settings, signing keys, database, and the first admin's API key (printed once)."""
+    file = folder / settings.FILE_NAME
+    if file.exists():
+        raise SettingsError(f"{folder} has a gateway already; choose another folder")
+    contracts = Deployment.load(deployment)
+    values = {
+        "party": party,
+        "company": company,
+        "name": name,
+        "gln": gln,
+        "gln_salt": secrets.token_hex(16),
+        "host": host,
+        "port": port,
+        "endpoint": endpoint,
+        "node": node,
+    }
+    made = settings.from_values(values, folder=folder)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made.keystore.mkdir(exist_ok=True, mode=0o700)
+    made.data_folder.mkdir(exist_ok=True)
+    contracts.save(made.deployment)
+    keys.make_passphrase(made)
+    signers = [(wanted, keys.add_key(made, wanted)[0]) for wanted in purpose or [Purpose.OPERATE, Purpose.RELAYER]]
+    with _migrated(made) as access:
+        _row, text = access.create("first admin", [Role.ADMIN])
+    # Last, so that a folder with a settings file is complete.
+    keys.write_secret(file, settings.to_toml(values).encode())
+    print(f"gateway of {name} made in {folder}")
+    for wanted, address in signers:
+        print(f"signing key {wanted}: {address}")
+    print(f"API key of the first admin (shown this once): {text}")
+
+
+@app.command()
+def run(folder: Folder) -> None:
+    """Run the gateway until it is asked to stop (SIGTERM or Ctrl-C)."""
+    loaded = settings.load(folder)
+    logging.basicConfig(
+        level=loaded.log_level.upper(),
+        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    web = create_app(loaded)
+    listener = _listen(loaded)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            web,
+            log_config=None,
+            access_log=False,  # paths hold serial numbers
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=GRACE,
+        )
+    )
+    host, port = listener.getsockname()[:2]
+    print(f"gateway of {loaded.name} listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+    server.run(sockets=[listener])
+
+
+@app.command()
+def migrate(folder: Folder) -> None:
+    """Bring the gateway's database to this program's schema. Back it up first."""
+    loaded = settings.load(folder)
+    with _migrated(loaded):
+        print(f"{loaded.database_url} is up to date")
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """Print what can be set in gateway.toml, as in docs/settings.md."""
+    print(settings.table(), end="")
+
+
+@key_app.command("add")
+def key_add(
+    folder: Folder,
+    name: Annotated[str, typer.Argument(help="The user or device that gets the key.")],
+    role: Annotated[list[Role], typer.Option(help="What the key may do (repeatable).")],
+) -> None:
+    """Make an API key and print it, this once."""
+    with _opened(settings.load(folder)) as access:
+        row, text = access.create(name, role)
+    print(f"API key {row.id} of {row.name} ({row.roles}), shown this once: {text}")
+
+
+@key_app.command("list")
+def key_list(folder: Folder) -> None:
+    """List all API keys, without their secrets."""
+    table = Table("id", "name", "roles", "last used", "revoked")
+    with _opened(settings.load(folder)) as access:
+        for row in access.all_keys():
+            table.add_row(row.id, row.name, row.roles, _time(row.last_used_at), _time(row.revoked_at))
+    Console().print(table)
+
+
+@key_app.command("revoke")
+def key_revoke(folder: Folder, key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.")]) -> None:
+    """Revoke an API key; it opens nothing from now on."""
+    with _opened(settings.load(folder)) as access:
+        row = access.revoke(key_id)
+    print(f"API key {row.id} of {row.name} is revoked")
+
+
+@signer_app.command("add")
+def signer_add(folder: Folder, purpose: Purpose) -> None:
+    """Make a signing key; the licensing authority must register its address before it counts."""
+    address, file = keys.add_key(settings.load(folder), purpose)
+    print(f"signing key {purpose}: {address} (in {file})")
+
+
+@signer_app.command("list")
+def signer_list(folder: Folder) -> None:
+    """List the addresses of the signing keys."""
+    for purpose, address in keys.addresses(settings.load(folder)):
+        print(f"{purpose}: {address}")
+
+
+@contextmanager
+def _opened(loaded: Settings) -> Iterator[AccessService]:
+    database = Database(loaded.database_url)
+    try:
+        database.check_schema()
+        yield AccessService(database)
+    finally:
+        database.close()
+
+
+@contextmanager
+def _migrated(loaded: Settings) -> Iterator[AccessService]:
+    database = Database(loaded.database_url)
+    try:
+        database.migrate()
+        yield AccessService(database)
+    finally:
+        database.close()
+
+
+def _time(unix: int | None) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix)) if unix else "-"
+
+
+def _listen(loaded: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in loaded.host else socket.AF_INET
+    try:
+        return socket.create_server((loaded.host, loaded.port), family=family)
+    except OSError as error:
+        raise SettingsError(
+            f"the gateway cannot listen on {loaded.host}:{loaded.port} ({error.strerror}); choose another port, or "
+            "stop what listens there",
+            field="port",
+            value=loaded.port,
+        ) from None
