@@ -40,7 +40,8 @@ def committed(uris: list[str], secret: bytes = bytes(32)) -> Commitment:
         extensions={"{https://example.com/}line": "7"},
     )
     ledger = Ledger(party=7, product=PRODUCT, batch=(7 << 22) | 1)
-    return commit(event, ledger=ledger, record_time="2026-11-23T05:35:16.000Z", cbv_hash="ni:///x", secret=secret)
+    tree = items.build(items.items_of(event), secret)
+    return commit(event, tree, ledger=ledger, record_time="2026-11-23T05:35:16.000Z", cbv_hash="ni:///x", secret=secret)
 
 
 def disclosed(commitment: Commitment, uris: list[str]) -> Disclosure:

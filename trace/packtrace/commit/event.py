@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from packtrace.commit import header as headers
-from packtrace.commit import items
 from packtrace.commit.header import Header
 from packtrace.commit.items import ItemTree
 from packtrace.epcis.model import Event, Quantity, Typed
@@ -47,13 +46,14 @@ class Commitment:
         return self.header.digest
 
 
-def commit(event: Event, *, ledger: Ledger, record_time: str, cbv_hash: str, secret: bytes) -> Commitment:
-    """Commit to `event`. `record_time` is UTC with milliseconds, `cbv_hash` its CBV 2.0 event hash.
+def commit(
+    event: Event, tree: ItemTree, *, ledger: Ledger, record_time: str, cbv_hash: str, secret: bytes
+) -> Commitment:
+    """Commit to `event`, whose item tree was built with the same `secret`. `record_time` is UTC with milliseconds, `cbv_hash` its CBV 2.0 event hash.
 
     The core always travels; the unsalted CBV hash never does unless opened on purpose, since it would let its reader test
     guesses about the rest.
     """
-    tree = items.build(items.items_of(event), secret)
     header = headers.build(core_of(event, tree, ledger, record_time), others_of(event, cbv_hash), secret)
     return Commitment(header, tree, secret)
 

@@ -1,0 +1,1 @@
+"""Capture: EPCIS documents in, validated, committed, stored, and their calls to the chain queued."""

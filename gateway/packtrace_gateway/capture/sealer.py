@@ -1,0 +1,87 @@
+"""The sealer: every few seconds, the events captured since go under one root into the party's log on chain."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlmodel import Session
+
+from packtrace.chain.contracts import Event as ChainEvent
+from packtrace.commit.seal import SealProof, seal_paths, seal_root
+from packtrace_gateway.db import Database
+from packtrace_gateway.events.models import Seal, StoredEvent
+from packtrace_gateway.events.store import EventStore, seal_bytes
+from packtrace_gateway.outbox.models import OutboxRow
+from packtrace_gateway.outbox.service import Handler, Outbox
+from packtrace_gateway.settings import Settings
+
+LANE = 0
+MOST_EVENTS = 4096  # in one seal: a path of at most 12 nodes
+
+
+class Sealer(Handler):
+    """Seals own events in the order in which they were recorded."""
+
+    def __init__(self, settings: Settings, database: Database, store: EventStore, outbox: Outbox) -> None:
+        self._settings = settings
+        self._database = database
+        self._store = store
+        self._outbox = outbox
+        outbox.register("EventLog", "append", self)
+
+    def run_once(self) -> float:
+        """Seal what waits; the seconds until the next time."""
+        with self._database.read() as session:
+            waits = session.execute(_unsealed().limit(1)).first()
+        if waits is None:
+            return self._settings.seal_every
+        with self._database.write() as session:
+            sealed = self.seal(session)
+        return 0.0 if sealed == MOST_EVENTS else self._settings.seal_every
+
+    def seal(self, session: Session) -> int:
+        """Seal up to MOST_EVENTS events, and queue the log entry, in the caller's transaction; how many."""
+        rows = session.execute(_unsealed().limit(MOST_EVENTS)).all()
+        if not rows:
+            return 0
+        digests = [digest for _, digest in rows]
+        sequence = self._store.next_number(session, f"seal:{LANE}")
+        root, count = seal_root(digests), len(digests)
+        outbox = self._outbox.enqueue(
+            session,
+            contract="EventLog",
+            function="append",
+            args=[LANE, sequence, root, count],
+            key="operate",
+            reference=f"seal:{sequence}",
+        )
+        seal = Seal(lane=LANE, sequence=sequence, root=root, count=count, outbox=outbox, state="signed")
+        session.add(seal)
+        session.flush()
+        for index, ((number, _), path) in enumerate(zip(rows, seal_paths(digests), strict=True)):
+            proof = SealProof(self._settings.party, LANE, sequence, count, index, path)
+            statement = update(StoredEvent).where(StoredEvent.id == number)  # type: ignore[arg-type]
+            session.execute(statement.values(seal=seal_bytes(proof), seal_id=seal.id))
+        return count
+
+    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
+        self._set(session, row, "anchored")
+
+    def on_final(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
+        self._set(session, row, "final")
+
+    def on_retracted(self, session: Session, row: OutboxRow) -> None:
+        self._set(session, row, "signed")
+
+    def on_reverted(self, session: Session, row: OutboxRow) -> None:
+        self._set(session, row, "refused")
+
+    def _set(self, session: Session, row: OutboxRow, state: str) -> None:
+        session.execute(update(Seal).where(Seal.outbox == row.id).values(state=state))  # type: ignore[arg-type]
+
+
+def _unsealed():  # type: ignore[no-untyped-def]
+    return (
+        select(StoredEvent.id, StoredEvent.digest)  # type: ignore[call-overload]
+        .where(StoredEvent.seal_id.is_(None), StoredEvent.secret.isnot(None))  # type: ignore
+        .order_by(StoredEvent.id)
+    )

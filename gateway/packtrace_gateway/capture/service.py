@@ -1,0 +1,240 @@
+"""Capturing events: all of a document or nothing of it.
+
+The heavy part (reading, hashing, building trees) runs before the database's write lock is taken. One transaction then
+checks the lifecycle, stores the events and queues their calls to the chain; only after it is a capture acknowledged.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from packtrace.commit import items, salts
+from packtrace.commit.event import Custody, Ledger, commit
+from packtrace.commit.items import ItemTree
+from packtrace.epcis.cbv_hash import event_hash
+from packtrace.epcis.commissioning import ProductData, product_data
+from packtrace.epcis.model import Event
+from packtrace.epcis.reading import read_document
+from packtrace.errors import DocumentError, LifecycleError
+from packtrace.facts import batch_number, logistic_number
+from packtrace.gs1 import expires_at, sscc_of_uri
+from packtrace.product import Product, sscc_commitment
+from packtrace.rules import Movement, Place, check, items_to_know
+from packtrace_gateway.capture.ledger import LedgerCalls
+from packtrace_gateway.db import Database
+from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, StoredEvent
+from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.outbox.service import Outbox
+from packtrace_gateway.partners.service import PartnerService
+from packtrace_gateway.products.service import ProductService
+from packtrace_gateway.settings import Settings
+
+# A unit's index has 20 bits on chain (IPackLedger).
+MAX_BATCH = 1 << 20
+SSCC_SALT_BYTES = 16
+
+
+class HandOver(Protocol):
+    """What capture asks of the exchange with partners."""
+
+    def shipped(self, session: Session, uris: Sequence[str], receiver: int, ship_rows: Sequence[int]) -> None:
+        """The units were shipped: their pedigrees are to be handed to the receiver."""
+
+    def received(self, session: Session, units: Sequence[LogisticUnit]) -> None:
+        """The units arrived: accept them, or put them in quarantine until their pedigrees are here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """One event of a capture. `already` says that the same event was captured before, and not stored twice."""
+
+    event_id: str
+    cbv_hash: str
+    digest: bytes
+    batch: int | None = None
+    already: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An event with all that can be computed of it without the database."""
+
+    event: Event
+    field: str
+    cbv_hash: str
+    product: ProductData | None
+    secret: bytes
+    tree: ItemTree
+
+
+class CaptureService:
+    """Captures events for one gateway."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        store: EventStore,
+        outbox: Outbox,
+        partners: PartnerService,
+        products: ProductService,
+        hand_over: HandOver,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._store = store
+        self._outbox = outbox
+        self._partners = partners
+        self._products = products
+        self._hand_over = hand_over
+
+    def capture(self, document: bytes) -> list[Captured]:
+        """Capture an EPCIS document (or a bare event), JSON. Raises DocumentError or LifecycleError, and then stores nothing."""
+        read = read_document(document)
+        single = len(read.events) == 1 and not read.is_document
+        prepared = [
+            self.prepare(event, "" if single else f"epcisBody.eventList[{number}]")
+            for number, event in enumerate(read.events)
+        ]
+        with self._database.write() as session:
+            return self.store(session, prepared)
+
+    def prepare(self, event: Event, field: str) -> Prepared:
+        """The part that needs no lock. Raises DocumentError."""
+        product = product_data(event, field)
+        if product is not None and len(event.epcs) > MAX_BATCH:
+            message = f"a batch has at most {MAX_BATCH} packs; commission them in several events"
+            raise DocumentError(message, field=f"{field}.epcList", value=len(event.epcs))
+        secret = salts.new_secret()
+        return Prepared(event, field, event_hash(event), product, secret, items.build(items.items_of(event), secret))
+
+    def store(self, session: Session, prepared: Sequence[Prepared]) -> list[Captured]:
+        """Check, store and queue, in the caller's transaction."""
+        calls = LedgerCalls(self._outbox, session)
+        captured = [self._store_one(session, entry, calls) for entry in prepared]
+        calls.flush()
+        return captured
+
+    def _store_one(self, session: Session, entry: Prepared, calls: LedgerCalls) -> Captured:
+        event = entry.event
+        before = self._captured_before(session, entry)
+        if before is not None:
+            return before
+        states = self._store.states(session, items_to_know(event))
+        what = check(event, states, entry.field)
+        ledger = self._ledger(session, entry, what)
+        record_time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        commitment = commit(
+            event, entry.tree, ledger=ledger, record_time=record_time, cbv_hash=entry.cbv_hash, secret=entry.secret
+        )
+        number = self._store.add_own(session, event, commitment, cbv_hash=entry.cbv_hash)
+        self._move(session, entry, what, ledger, number, calls)
+        return Captured(event.event_id or entry.cbv_hash, entry.cbv_hash, commitment.digest, ledger.batch)
+
+    def _captured_before(self, session: Session, entry: Prepared) -> Captured | None:
+        """A line that lost the answer sends the same event again: it is acknowledged again, not stored twice."""
+        event_id = entry.event.event_id or entry.cbv_hash
+        row = session.execute(select(StoredEvent).where(StoredEvent.event_id == event_id)).scalar()  # type: ignore[arg-type]
+        if row is None:
+            return None
+        if row.cbv_hash != entry.cbv_hash:
+            raise LifecycleError(
+                "an event with this ID but other content was captured before; an event's ID is its own",
+                field=f"{entry.field}.eventID",
+                value=event_id,
+                rule="EPCIS 2.0, section 7.4.1",
+            )
+        return Captured(event_id, entry.cbv_hash, row.digest, already=True)
+
+    def _ledger(self, session: Session, entry: Prepared, what: Movement) -> Ledger:
+        """What ties the event to the contracts: the numbers it gets there."""
+        party = self._settings.party
+        if entry.product is not None:
+            data = entry.product
+            secret = self._products.secret(session, data.gtin, f"{entry.field}.epcList")
+            product = Product(data.gtin, data.lot, data.expiry, secret)
+            batch = batch_number(party, self._store.next_number(session, "batch"))
+            return Ledger(party=party, product=product, batch=batch)
+        if what is Movement.PACK:
+            number = logistic_number(party, self._store.next_number(session, "logistic"))
+            return Ledger(party=party, custody=Custody(number, salts.new_secret()[:SSCC_SALT_BYTES]))
+        if what is Movement.SHIP:
+            return Ledger(party=party, receiver=self._partners.receiver(session, entry.event, entry.field))
+        if what is Movement.REMOVE:
+            raise LifecycleError(
+                "the status of packs is changed on chain: use /dispense, /destroy and the like, which record the event",
+                field=f"{entry.field}.action",
+                value=entry.event.action,
+            )
+        return Ledger(party=party)
+
+    def _move(
+        self, session: Session, entry: Prepared, what: Movement, ledger: Ledger, number: int, calls: LedgerCalls
+    ) -> None:
+        """Carry the movement out, here and (queued) on chain."""
+        event, store = entry.event, self._store
+        match what:
+            case Movement.COMMISSION:
+                self._commission(session, entry, ledger, number, calls)
+            case Movement.PACK:
+                self._pack(session, entry, ledger, number, calls)
+            case Movement.UNPACK:
+                parent = store.logistic_unit(session, event.parent or "")
+                store.empty(session, parent)
+                calls.custody("unpack", [parent], reference=f"event:{number}")
+            case Movement.TAKE_OUT:
+                store.put_inside(session, event.children, None, Place.HERE)
+                units = store.logistic_units(session, [uri for uri in event.children if sscc_of_uri(uri)])
+                calls.custody("takeOut", list(units.values()), reference=f"event:{number}")
+            case Movement.SHIP:
+                units = store.logistic_units(session, event.epcs)
+                for unit in units.values():
+                    unit.place, unit.partner = int(Place.SHIPPED), ledger.receiver
+                    session.add(unit)
+                rows = calls.custody("ship", list(units.values()), ledger.receiver, reference=f"event:{number}")
+                self._hand_over.shipped(session, event.epcs, ledger.receiver or 0, rows)
+            case Movement.RECEIVE:
+                calls.flush()
+                self._hand_over.received(session, [store.logistic_unit(session, uri) for uri in event.epcs])
+
+    def _commission(
+        self, session: Session, entry: Prepared, ledger: Ledger, number: int, calls: LedgerCalls
+    ) -> None:
+        event, product, batch = entry.event, ledger.product, ledger.batch
+        for uri in items_to_know(event):
+            if sscc_of_uri(uri):
+                self._store.logistic_unit(session, uri)
+        if product is None or batch is None:
+            return
+        self._store.commission(session, number, entry.tree.uris, entry.field, event.epcs)
+        row = calls.propose(batch, product, entry.tree.root, entry.tree.size, expires_at(product.expiry))
+        session.add(
+            CommissionedBatch(
+                number=batch,
+                event=number,
+                gtin=product.gtin,
+                lot=product.lot,
+                expiry=product.expiry.isoformat(),
+                count=entry.tree.size,
+                state="proposing",
+                outbox=row,
+            )
+        )
+
+    def _pack(self, session: Session, entry: Prepared, ledger: Ledger, number: int, calls: LedgerCalls) -> None:
+        event, custody = entry.event, ledger.custody
+        sscc = sscc_of_uri(event.parent or "")
+        assert custody is not None and sscc is not None and event.parent is not None  # noqa: PT018
+        inner = self._store.logistic_units(session, [uri for uri in event.children if sscc_of_uri(uri)])
+        parent = self._store.logistic_unit(session, event.parent)
+        parent.number, parent.filled_by = str(custody.number), number
+        session.add(parent)
+        session.flush()
+        self._store.put_inside(session, event.children, parent, Place.HERE)
+        children = [int(unit.number) for unit in inner.values() if unit.number is not None]
+        commitment = sscc_commitment(custody.salt, sscc)
+        calls.register(custody.number, commitment, entry.tree.root, entry.tree.size, children)

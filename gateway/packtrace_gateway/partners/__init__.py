@@ -1,0 +1,1 @@
+"""Trading partners: which party stands behind a GLN."""

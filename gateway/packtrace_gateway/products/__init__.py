@@ -1,0 +1,1 @@
+"""Products: the secret behind a GTIN's keys on chain."""
