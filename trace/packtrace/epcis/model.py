@@ -2,7 +2,8 @@
 
 Every identifier in an event is in canonical form: GS1 Digital Link at ``https://id.gs1.org``, see `packtrace.gs1`.
 Words of the Core Business Vocabulary stand as bare words (``commissioning``), all others as full URIs. Times are UTC
-with milliseconds (``2026-11-23T05:35:15.000Z``). Names of extension fields are expanded: ``{namespace}localName``.
+with milliseconds (``2026-11-23T05:35:15.000Z``). Names of extension fields are expanded: ``{namespace}localName``;
+their values are strings, numbers, booleans, lists of these, or objects whose names are expanded too.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ Action = Literal["ADD", "OBSERVE", "DELETE"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """Some of a class of objects (EPCIS 2.0, 7.3.3.3); `quantity` keeps the digits that the document gave."""
+    """Some of a class of objects (EPCIS 2.0, 7.3.3.3); `quantity` is a decimal, without exponent or trailing zeros."""
 
     epc_class: str
     quantity: str | None = None
@@ -41,7 +42,11 @@ class ErrorDeclaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One event. `epcs` holds the objects of an ObjectEvent; `parent` and `children` those of an AggregationEvent."""
+    """One event. `epcs` holds the objects of an ObjectEvent; `parent` and `children` those of an AggregationEvent.
+
+    `sensor_elements` keep the names and the structure of the JSON binding; `read_point_extensions` and
+    `biz_location_extensions` are what stands beside the ``id`` of these two.
+    """
 
     type: EventType
     action: Action
@@ -52,7 +57,9 @@ class Event:
     biz_step: str | None = None
     disposition: str | None = None
     read_point: str | None = None
+    read_point_extensions: dict[str, Any] = field(default_factory=dict)
     biz_location: str | None = None
+    biz_location_extensions: dict[str, Any] = field(default_factory=dict)
     epcs: list[str] = field(default_factory=list)
     parent: str | None = None
     children: list[str] = field(default_factory=list)
