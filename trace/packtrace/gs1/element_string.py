@@ -1,0 +1,288 @@
+"""GS1 element strings: the data of one item's barcodes, read strictly and written (General Specifications, 7.8).
+
+A scan is taken for GS1 data only if its symbology identifier says so: the same characters in a plain DataMatrix (]d1)
+mean whatever its maker wanted.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from packtrace.errors import IdentifierError
+from packtrace.gs1.application_identifiers import (
+    AI_LENGTHS,
+    APPLICATION_IDENTIFIERS,
+    NATIONAL_NUMBERS,
+    SYNTAX_RULE,
+    application_identifier,
+    check_companions,
+)
+from packtrace.gs1.dates import read_yymmdd
+from packtrace.gs1.digital_link import (
+    CANONICAL_DOMAIN,
+    LINK_RULE,
+    MAX_URI_LENGTH,
+    Pair,
+    Pairs,
+    decode_value,
+    encode_value,
+    path_of,
+    read_link,
+)
+
+# FNC1 between fields, as scanners send it.
+GS = "\x1d"
+
+SYMBOLOGIES = {"]d2": "GS1 DataMatrix", "]C1": "GS1-128", "]Q3": "GS1 QR Code", "]e0": "GS1 DataBar"}
+
+# The most that a symbol holds: 7,089 digits in a QR code version 40-L (ISO/IEC 18004).
+MAX_DATA_LENGTH = 7089
+
+SYMBOLOGY_RULE = "GS1 General Specifications, 7.8.2: symbology identifiers"
+SEPARATOR_RULE = "GS1 General Specifications, 7.8.5: fields of variable length end with FNC1 (GS)"
+REPEAT_RULE = "GS1 General Specifications, 4.13: one AI has one value on an item"
+
+_BRACKETED = re.compile(r"\(([0-9]{2,4})\)((?:[^(\\]|\\\()*)")
+_NUMERIC_NAME = re.compile(r"[0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ElementString:
+    """What one item's codes say: (AI, value) pairs in the order read, each AI once, all rules kept.
+
+    Make one with `element_string`, `parse_scan`, `parse_element_string`, `parse_bracketed` or `parse_digital_link`.
+    """
+
+    pairs: Pairs
+
+    def value(self, ai: str) -> str | None:
+        """The value of an AI, None where it is absent."""
+        return next((value for name, value in self.pairs if name == ai), None)
+
+    @property
+    def gtin(self) -> str | None:
+        """AI (01): 14 digits."""
+        return self.value("01")
+
+    @property
+    def serial(self) -> str | None:
+        """AI (21)."""
+        return self.value("21")
+
+    @property
+    def lot(self) -> str | None:
+        """AI (10)."""
+        return self.value("10")
+
+    @property
+    def expiry(self) -> date | None:
+        """AI (17): the last day on which the item can be used."""
+        text = self.value("17")
+        return read_yymmdd(text) if text is not None else None
+
+    @property
+    def sscc(self) -> str | None:
+        """AI (00): 18 digits."""
+        return self.value("00")
+
+    @property
+    def national_number(self) -> str | None:
+        """The first national healthcare reimbursement number, AI (710) to (717)."""
+        return next((value for ai, value in self.pairs if ai in NATIONAL_NUMBERS), None)
+
+    def encode(self) -> str:
+        """The data to encode in a symbol, behind its first FNC1: GS stands for FNC1 and only where one is needed."""
+        fields = [
+            ai + value + ("" if APPLICATION_IDENTIFIERS[ai].predefined_length else GS) for ai, value in self.pairs
+        ]
+        return "".join(fields).removesuffix(GS)
+
+    def bracketed(self) -> str:
+        """``(01)04012345123456(21)12``: for people to read. An opening bracket inside a value is written ``\\(``."""
+        return "".join(f"({ai})" + value.replace("(", "\\(") for ai, value in self.pairs)
+
+    def digital_link(self, domain: str = CANONICAL_DOMAIN) -> str:
+        """The Digital Link URI: primary key and finest qualifier in the path, all else as data attributes.
+
+        `domain` is a web address, perhaps with a path. Raises IdentifierError when there is no primary key, or an AI
+        that a Digital Link cannot carry.
+        """
+        path = self._link_path()
+        attributes = [(ai, value) for ai, value in self.pairs if (ai, value) not in path]
+        for ai, value in attributes:
+            if not _is_attribute(ai):
+                raise IdentifierError(
+                    "a Digital Link cannot carry this AI beside this key", field=f"({ai})", value=value, rule=LINK_RULE
+                )
+        query = "&".join(f"{ai}={encode_value(value)}" for ai, value in attributes)
+        return domain.rstrip("/") + path_of(path) + (f"?{query}" if query else "")
+
+    def _link_path(self) -> list[Pair]:
+        """The first primary key, with the alternative of its qualifiers that leaves fewest without a place."""
+        for pair in self.pairs:
+            sequences = APPLICATION_IDENTIFIERS[pair[0]].qualifiers
+            if sequences is not None:
+                paths = [[pair, *self._qualifiers(sequence)] for sequence in sequences]
+                return max(paths, key=lambda path: sum(not _is_attribute(ai) for ai, _ in path))
+        raise IdentifierError("a Digital Link needs a primary key such as (01)", value=self.bracketed(), rule=LINK_RULE)
+
+    def _qualifiers(self, sequence: tuple[str, ...]) -> list[Pair]:
+        """The finest of these qualifiers, and before it those that cannot be data attributes."""
+        present = [(ai, value) for ai in sequence if (value := self.value(ai)) is not None]
+        return [pair for pair in present if pair == present[-1] or not _is_attribute(pair[0])]
+
+
+def element_string(pairs: Iterable[Pair]) -> ElementString:
+    """The element string of these (AI, value) pairs. Raises IdentifierError naming AI, value and rule."""
+    values: dict[str, str] = {}
+    for ai, value in pairs:
+        application_identifier(ai).check(value)
+        _add(values, ai, value)
+    return _complete(values)
+
+
+def encode(pairs: Iterable[Pair]) -> str:
+    """The data to encode in a symbol behind its first FNC1, with GS where a separator is needed; all rules checked."""
+    return element_string(pairs).encode()
+
+
+def parse_scan(*scans: str) -> ElementString:
+    """One item's codes as a scanner sends them, each with its symbology identifier, GS between fields.
+
+    Give all codes of a label together: AIs may need a companion in another one. Raises IdentifierError naming AI, value
+    and rule.
+    """
+    values: dict[str, str] = {}
+    for scan in scans:
+        if scan[:3] not in SYMBOLOGIES:
+            raise _not_gs1(scan)
+        _parse(scan[3:], values)
+    return _complete(values)
+
+
+def parse_element_string(data: str) -> ElementString:
+    """Data without symbology identifier that the caller knows to be GS1 data; else as `parse_scan`."""
+    values: dict[str, str] = {}
+    _parse(data, values)
+    return _complete(values)
+
+
+def parse_bracketed(text: str) -> ElementString:
+    """What `ElementString.bracketed` writes, and people type. Errors as `parse_scan`."""
+    _check_length(text)
+    pairs, position = [], 0
+    while position < len(text):
+        match = _BRACKETED.match(text, position)
+        if not match:
+            raise IdentifierError(
+                r"write each field as (AI)value, and an opening bracket inside a value as \(",
+                value=text[position:],
+                rule=SYNTAX_RULE,
+            )
+        pairs.append((match[1], match[2].replace("\\(", "(")))
+        position = match.end()
+    return element_string(pairs)
+
+
+def parse_digital_link(uri: str) -> ElementString:
+    """Everything that a Digital Link URI of any domain says about its item: key, qualifiers and data attributes.
+
+    Query parameters with names that are not numbers are no GS1 data and passed over. Errors as `parse_scan`.
+    """
+    link = read_link(uri) if len(uri) <= MAX_URI_LENGTH else None
+    if link is None:
+        raise IdentifierError("not a GS1 Digital Link URI", value=uri, rule=LINK_RULE)
+    path, query = link
+    pairs = list(path)
+    for parameter in query.split("&"):
+        name, _, text = parameter.partition("=")
+        if not _NUMERIC_NAME.fullmatch(name):
+            continue
+        value = decode_value(text)
+        if not _is_attribute(name):
+            raise IdentifierError("this AI is no data attribute", field=f"({name})", value=value, rule=LINK_RULE)
+        pairs.append((name, value))
+    return element_string(pairs)
+
+
+def _is_attribute(ai: str) -> bool:
+    return application_identifier(ai).is_attribute
+
+
+def _parse(data: str, values: dict[str, str]) -> None:
+    """Add the fields of `data` to `values`."""
+    _check_length(data)
+    position, end = 0, len(data)
+    while position < end:
+        ai = data[position : position + AI_LENGTHS.get(data[position : position + 2], 2)]
+        entry = APPLICATION_IDENTIFIERS.get(ai)
+        if entry is None:
+            raise _no_field(data, position)
+        position += len(ai)
+        stop = position + entry.max_length if entry.predefined_length else data.find(GS, position)
+        if stop < 0:
+            stop = end
+        value = data[position:stop]
+        entry.check(value)
+        _add(values, ai, value)
+        position = stop
+        # A separator behind a field of predefined length, or behind the last one, is needless but does no harm.
+        if data[position : position + 1] == GS:
+            position += 1
+
+
+def _add(values: dict[str, str], ai: str, value: str) -> None:
+    known = values.setdefault(ai, value)
+    if known != value:
+        raise IdentifierError(
+            f"this AI comes twice with different values, first with {known!a}; scan one item only",
+            field=f"({ai})",
+            value=value,
+            rule=REPEAT_RULE,
+        )
+
+
+def _complete(values: dict[str, str]) -> ElementString:
+    if not values:
+        raise IdentifierError("there is no data in this code", value="", rule=SYNTAX_RULE)
+    check_companions(tuple(values))
+    return ElementString(tuple(values.items()))
+
+
+def _check_length(data: str) -> None:
+    if len(data) > MAX_DATA_LENGTH:
+        raise IdentifierError(
+            f"longer than any symbol can hold ({MAX_DATA_LENGTH} characters)", value=data, rule="ISO/IEC 18004"
+        )
+
+
+def _no_field(data: str, position: int) -> IdentifierError:
+    rest = data[position:]
+    if rest.startswith(GS):
+        return IdentifierError(
+            "an empty field: a separator (GS) where an AI should be", value=data, rule=SEPARATOR_RULE
+        )
+    if position:
+        return IdentifierError(
+            "no known Application Identifier begins here; a separator (GS) before may be wrong or too much was read",
+            field=f"data[{position}]",
+            value=rest,
+            rule=SYNTAX_RULE,
+        )
+    return IdentifierError("does not begin with a known Application Identifier", value=data, rule=SYNTAX_RULE)
+
+
+def _not_gs1(scan: str) -> IdentifierError:
+    known = ", ".join(f"{identifier} ({name})" for identifier, name in SYMBOLOGIES.items())
+    if scan.startswith("]"):
+        return IdentifierError(
+            f"the symbology identifier {scan[:3]!a} does not announce GS1 data; these do: {known}",
+            value=scan,
+            rule=SYMBOLOGY_RULE,
+        )
+    return IdentifierError(
+        f"no symbology identifier, so this may be anything; set the scanner to send one of {known}",
+        value=scan,
+        rule=SYMBOLOGY_RULE,
+    )
