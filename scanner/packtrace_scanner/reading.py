@@ -1,0 +1,96 @@
+"""What a reading means: a pack, a logistic unit, or why it is neither."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from packtrace.errors import IdentifierError
+from packtrace.gs1 import ElementString, parse_digital_link, parse_scan
+from packtrace.scan import Scan
+from packtrace_scanner.decoders import Reading
+
+GS1_DATA = ("]d2", "]C1", "]Q3")
+_GS1_128 = "]C1"
+_PLAIN_QR = "]Q1"
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPack:
+    """A medicine pack: what its code says, all rules of GS1 kept."""
+
+    scan: Scan
+    national_number: str | None
+    elements: ElementString
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedLogisticUnit:
+    """A case, pallet or tote. Content is there where the label's other bar codes were read too."""
+
+    sscc: str
+    elements: ElementString
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotMedicine:
+    """A code that names neither a pack nor a logistic unit, and why."""
+
+    reason: str
+    readings: tuple[Reading, ...]
+
+
+Meaning = ScannedPack | ScannedLogisticUnit | NotMedicine
+
+
+def interpret(readings: Iterable[Reading]) -> list[Meaning]:
+    """What the readings of one picture mean. The bar codes of one logistic label are taken together."""
+    matrix: list[Reading] = []
+    linear: list[Reading] = []
+    for reading in readings:
+        (linear if reading.symbology == _GS1_128 else matrix).append(reading)
+    return [*(meaning_of(reading) for reading in matrix), *_labels(linear)]
+
+
+def meaning_of(reading: Reading) -> Meaning:
+    """What one reading means by itself."""
+    try:
+        if reading.symbology == _PLAIN_QR:
+            return _meaning(parse_digital_link(reading.text), (reading,))
+        return _meaning(parse_scan(reading.symbology + reading.text), (reading,))
+    except IdentifierError as error:
+        return NotMedicine(_why_not(reading, error), (reading,))
+
+
+def is_item(reading: Reading) -> bool:
+    """Whether the reading by itself names a pack or a logistic unit."""
+    return not isinstance(meaning_of(reading), NotMedicine)
+
+
+def _labels(linear: list[Reading]) -> list[Meaning]:
+    if len(linear) > 1:
+        try:
+            together = parse_scan(*(reading.symbology + reading.text for reading in linear))
+            return [_meaning(together, tuple(linear))]
+        except IdentifierError:
+            pass  # several labels: each bar code has to speak for itself
+    return [meaning_of(reading) for reading in linear]
+
+
+def _meaning(elements: ElementString, readings: tuple[Reading, ...]) -> Meaning:
+    if elements.sscc is not None:
+        return ScannedLogisticUnit(elements.sscc, elements, readings)
+    if elements.gtin is None:
+        return NotMedicine("the code has neither a GTIN, AI (01), nor an SSCC, AI (00)", readings)
+    if elements.serial is None:
+        return NotMedicine("the code has no serial number, AI (21): it names a product, not one pack", readings)
+    scan = Scan(elements.gtin, elements.serial, elements.lot, elements.expiry)
+    return ScannedPack(scan, elements.national_number, elements, readings)
+
+
+def _why_not(reading: Reading, error: IdentifierError) -> str:
+    if reading.symbology in GS1_DATA:
+        return str(error)
+    if reading.symbology == _PLAIN_QR:
+        return "this QR Code holds no GS1 Digital Link: it is not the code of a medicine pack"
+    return f"this is a plain {reading.kind} ({reading.symbology}), not GS1 data: it says nothing about a medicine"
