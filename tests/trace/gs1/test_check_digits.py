@@ -65,7 +65,7 @@ def test_check_digit_refuses_what_is_not_ascii_digits(text: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    # General Specifications 7.9.5, and the published cases of GS1's syntax tests.
+    # General Specifications 7.9, and the published cases of GS1's syntax tests.
     ["1987654Ad4X4bL5ttr2310c2K", "12345678901234567890123NT", "12345_ABCDEFGHIJKLMCP", "12345_!\"%&'()*+,-./LC"],
 )
 def test_check_pair_of_published_keys(key: str) -> None:

@@ -240,6 +240,12 @@ def test_malformed_gs1_identifier_is_refused(uri: str, words: str) -> None:
     assert (caught.value.field or "").startswith("epcList[1]")
 
 
+def test_error_shows_the_identifier_that_was_given() -> None:
+    with pytest.raises(IdentifierError) as caught:
+        canonical_uri("urn:epc:id:sgtin:4012345.12345.ABC")
+    assert caught.value.value == "urn:epc:id:sgtin:4012345.12345.ABC"
+
+
 def test_bulk_names_the_position_far_into_a_list() -> None:
     uris = [f"urn:epc:id:sgtin:4012345.012345.{n}" for n in range(20_000)]
     uris[17_001] = "urn:epc:id:sgtin:4012345.012345.ä"

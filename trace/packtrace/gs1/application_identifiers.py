@@ -88,7 +88,7 @@ NATIONAL_NUMBERS = ("710", "711", "712", "713", "714", "715", "716", "717")
 
 SYNTAX_RULE = "GS1 General Specifications, 3.2: format of the Application Identifier"
 CHARACTERS_RULE = "GS1 General Specifications, 7.11: character sets"
-COMPANIONS_RULE = "GS1 General Specifications, 4.13: Application Identifiers that need or exclude each other"
+COMPANIONS_RULE = "GS1 General Specifications, section 4: Application Identifiers that need or exclude each other"
 
 _SETS = {
     "N": ("digits 0 to 9", "[0-9]"),
@@ -114,7 +114,7 @@ _CHECKS: dict[str, tuple[Check, str, str]] = {
     "csumalpha": (
         _has_check_pair,
         "the check character pair is wrong",
-        "GS1 General Specifications, 7.9.5: check character pair",
+        "GS1 General Specifications, 7.9: check character pair",
     ),
     "gcppos1": (
         lambda text: text[:4].isdigit() and len(text) >= 4,
@@ -251,7 +251,7 @@ def _entry(ai: str, title: str, flags: str, components: list[str], attributes: l
 
 APPLICATION_IDENTIFIERS = _read_table(_TABLE)
 
-# The first two digits of an AI tell how many it has (General Specifications, 7.8.1).
+# The first two digits of an AI tell how many it has (General Specifications, 7.8).
 AI_LENGTHS = {ai[:2]: len(ai) for ai in APPLICATION_IDENTIFIERS}
 
 

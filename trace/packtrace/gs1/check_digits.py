@@ -1,4 +1,4 @@
-"""GS1 check digits and check character pairs (General Specifications, sections 7.9.1 and 7.9.5).
+"""GS1 check digits and check character pairs (General Specifications, section 7.9).
 
 The check digit finds every single wrong digit. Of swapped neighbours it misses those that differ by 5: its weights are
 3 and 1, and 2 · 5 is a multiple of 10.
@@ -54,7 +54,7 @@ def _weighted_sum(digits: str) -> int:
 def check_pair(key: str) -> str | None:
     """The check character pair for an alphanumeric key such as the GMN, or None if `key` cannot carry one.
 
-    `key` is 1 to 23 characters of character set 82, without the pair (section 7.9.5).
+    `key` is 1 to 23 characters of character set 82, without the pair.
     """
     if not 0 < len(key) <= len(_PRIMES) or not _CHARACTER_VALUES.keys() >= set(key):
         return None

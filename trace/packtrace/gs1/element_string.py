@@ -39,9 +39,9 @@ SYMBOLOGIES = {"]d2": "GS1 DataMatrix", "]C1": "GS1-128", "]Q3": "GS1 QR Code", 
 # The most that a symbol holds: 7,089 digits in a QR code version 40-L (ISO/IEC 18004).
 MAX_DATA_LENGTH = 7089
 
-SYMBOLOGY_RULE = "GS1 General Specifications, 7.8.2: symbology identifiers"
+SYMBOLOGY_RULE = "GS1 General Specifications, 7.8: symbology identifiers"
 SEPARATOR_RULE = "GS1 General Specifications, 7.8.5: fields of variable length end with FNC1 (GS)"
-REPEAT_RULE = "GS1 General Specifications, 4.13: one AI has one value on an item"
+REPEAT_RULE = "GS1 General Specifications, section 4: one AI has one value on an item"
 
 _BRACKETED = re.compile(r"\(([0-9]{2,4})\)((?:[^(\\]|\\\()*)")
 _NUMERIC_NAME = re.compile(r"[0-9]+")

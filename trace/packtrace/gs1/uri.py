@@ -52,7 +52,10 @@ def canonical_uri(identifier: str) -> str:
     if not match:
         return _canonical(identifier)
     head, serial = match.groups()
-    canonical_head = _canonical_head(head)
+    try:
+        canonical_head = _canonical_head(head)
+    except IdentifierError:
+        return _canonical(identifier)  # for an error that shows all of it
     if canonical_head == head and not head.startswith(_SGTIN_PREFIX):
         return identifier
     if not _PLAIN.fullmatch(serial):
