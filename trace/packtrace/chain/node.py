@@ -18,6 +18,7 @@ from packtrace.chain.contracts import Event, decode_log, decode_result, encode_c
 from packtrace.chain.deployment import CONTRACTS, Deployment
 from packtrace.chain.rpc_errors import NodeError, chain_error
 from packtrace.errors import ChainError, ChainUnreachable
+from packtrace.facts import Block
 
 __all__ = ["Block", "BlockId", "Call", "Log", "Node", "NodeError", "Receipt", "Request"]
 
@@ -29,16 +30,6 @@ MAX_BATCH = 500
 """Questions in one HTTP request; Besu takes 1,024 and Geth 1,000."""
 MAX_LOG_BLOCKS = 2_000
 """Blocks in one question for logs; public and consortium nodes refuse more than some thousands."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block's header: `timestamp` in unix seconds, hashes of 32 bytes."""
-
-    number: int
-    hash: bytes
-    timestamp: int
-    parent_hash: bytes
 
 
 BlockId = Block | int | bytes | str
@@ -207,20 +198,15 @@ class Node:
 
     def block(self, block: BlockId = "latest") -> Block:
         """A block's header; `ChainError` where there is no such block."""
-        key = _block_parameter(block)
-        if isinstance(key, dict):
-            key = key["blockHash"]
-            found = self.request("eth_getBlockByHash", [key, False])
-        else:
-            found = self.request("eth_getBlockByNumber", [key, False])
+        found = self.request(*_block_request(block))
         if found is None:
-            raise ChainError("the node knows no such block", field="block", value=key)
-        return Block(
-            int(found["number"], 16),
-            _bytes(found["hash"]),
-            int(found["timestamp"], 16),
-            _bytes(found["parentHash"]),
-        )
+            raise ChainError("the node knows no such block", field="block", value=block)
+        return _block(found)
+
+    def blocks(self, blocks: Sequence[BlockId]) -> list[Block | None]:
+        """Many headers in one HTTP request; None where there is no such block (a young chain has no final one)."""
+        found = self.batch([_block_request(block) for block in blocks])
+        return [_block(one) if isinstance(one, Mapping) else None for one in found]
 
     def receipt(self, transaction_hash: bytes) -> Receipt | None:
         """The receipt of a transaction; None while no block includes it."""
@@ -369,6 +355,22 @@ def _block_parameter(block: BlockId) -> str | dict[str, Any]:
     if isinstance(block, bytes):
         return {"blockHash": _hex(block), "requireCanonical": True}
     return hex(block) if isinstance(block, int) else block
+
+
+def _block(found: Mapping[str, Any]) -> Block:
+    return Block(
+        number=int(found["number"], 16),
+        hash=_bytes(found["hash"]),
+        timestamp=int(found["timestamp"], 16),
+        parent_hash=_bytes(found["parentHash"]),
+    )
+
+
+def _block_request(block: BlockId) -> Request:
+    parameter = _block_parameter(block)
+    if isinstance(parameter, dict):
+        return Request("eth_getBlockByHash", [parameter["blockHash"], False])
+    return Request("eth_getBlockByNumber", [parameter, False])
 
 
 def _log(event: Event, log: Mapping[str, Any]) -> Log:

@@ -1,9 +1,13 @@
 """What the contracts' custom errors mean, in plain words: what was refused, and what to do."""
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import IntEnum
 from typing import Any
 
 from packtrace.errors import ChainError
+from packtrace.facts import CustodyState, Recall, Status
 
 MEANINGS: dict[str, str] = {
     # PartyRegistry
@@ -72,17 +76,54 @@ MEANINGS: dict[str, str] = {
     "InvalidKind": "a recall is either a withdrawal (1) or a recall (2)",
     "AlreadyGraver": "company {mah} has recalled {subject} more gravely already (kind {kind}); only a regulator can "
     "lift that",
+    # consents
+    "ConsentExpired": "the consent was void from {deadline} on; sign the call again with a later deadline",
+    "InvalidConsent": "the signature is not key {signer}'s for this call on this chain; check that the key, the "
+    "arguments and the deployment are those that were signed",
     # OpenZeppelin
     "InvalidAccountNonce": "the nonce of {account} is now {currentNonce}; the request was carried out already, or one "
     "before it is missing: sign it again with the next nonce",
+    "EnforcedPause": "the licensing authority has paused these calls; try again when it has lifted that",
+    "ExpectedPause": "the contract is not paused, so there is nothing to lift",
     "AccessManagedUnauthorized": "account {caller} is not the licensing authority; use the authority's account",
+    "AccessManagedInvalidAuthority": "{authority} is not a contract that could be the licensing authority",
+    "AccessManagedRequiredDelay": "account {caller} must schedule this call {delay} seconds before it is made",
+    "AccessManagerAlreadyScheduled": "operation {operationId} is scheduled already",
+    "AccessManagerBadConfirmation": "the role can only be given up by the account that has it",
+    "AccessManagerExpired": "operation {operationId} was scheduled too long ago; schedule it again",
+    "AccessManagerInvalidInitialAdmin": "{initialAdmin} cannot be the first administrator",
+    "AccessManagerLockedFunction": "the function {selector} of the AccessManager cannot be given to a role",
+    "AccessManagerLockedRole": "role {roleId} is fixed and cannot be changed",
+    "AccessManagerNotReady": "operation {operationId} was scheduled for later; wait for its time",
+    "AccessManagerNotScheduled": "operation {operationId} was not scheduled; schedule it first",
     "AccessManagerUnauthorizedAccount": "account {msgsender} lacks role {roleId} in the AccessManager; use an account "
     "that has it",
+    "AccessManagerUnauthorizedCall": "account {caller} may not call this function of {target}; use the licensing "
+    "authority's account",
+    "AccessManagerUnauthorizedCancel": "account {msgsender} may not cancel what {caller} scheduled",
+    "AccessManagerUnauthorizedConsume": "{target} may not use up scheduled operations",
+    "AddressEmptyCode": "there is no contract at {target}; check the deployment file",
+    "FailedCall": "a call inside the call failed without a reason",
+    "InsufficientBalance": "the contract has {balance} wei and needs {needed}",
+    "InvalidShortString": "a short text on chain is damaged",
+    "SafeCastOverflowedUintDowncast": "{value} does not fit into {bits} bits; give a smaller number",
+    "StringTooLong": "the text {str} is too long for the chain; shorten it",
     # Solidity
     "Error": "{reason}",
     "Panic": "the contract stopped with panic code {code}; this is a fault in the contract, please report it",
 }
 """By name, with the error's arguments in braces."""
+
+
+NAMED: dict[tuple[str, str], type[IntEnum]] = {
+    ("InvalidStatus", "to"): Status,
+    ("NotReversible", "status"): Status,
+    ("WrongState", "state"): CustodyState,
+    ("AlreadyGraver", "kind"): Recall,
+}
+"""Arguments that are numbers on chain and words for a person."""
+TIMES = frozenset({"deadline", "expiresAt", "from", "until"})
+"""Arguments that are unix times."""
 
 
 class ChainRefusal(ChainError):  # noqa: N818
@@ -91,6 +132,16 @@ class ChainRefusal(ChainError):  # noqa: N818
     def __init__(self, name: str, args: Mapping[str, Any]) -> None:
         self.name = name
         self.args_ = dict(args)
-        shown = {key: f"0x{value.hex()}" if isinstance(value, bytes) else value for key, value in args.items()}
-        meaning = MEANINGS.get(name, "the contract refused the call").format_map(shown)
-        super().__init__(meaning, rule=f"{name}({', '.join(str(value) for value in shown.values())})")
+        plain = {key: f"0x{value.hex()}" if isinstance(value, bytes) else value for key, value in args.items()}
+        words = {key: _in_words(name, key, value) for key, value in plain.items()}
+        meaning = MEANINGS.get(name, "the contract refused the call").format_map(words)
+        super().__init__(meaning, rule=f"{name}({', '.join(str(value) for value in plain.values())})")
+
+
+def _in_words(error: str, argument: str, value: Any) -> Any:
+    with suppress(ValueError, OverflowError, OSError):  # a number without a name, a time beyond the calendar
+        if (error, argument) in NAMED:
+            return NAMED[error, argument](value).name.lower().replace("_", " ")
+        if argument in TIMES:
+            return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return value
