@@ -75,7 +75,7 @@ def examine(scan: Scan, disclosures: Iterable[Disclosure]) -> Evidence:
             unit = unit_number(batch, commissioned.items[Role.EPC][uri])
             if product.gtin != scan.gtin:
                 broken.append(f"event {commissioned.digest.hex()[:12]}: commissions {product.gtin}, not {scan.gtin}")
-        except (KeyError, TypeError, ValueError) as error:
+        except (EvidenceError, KeyError, TypeError, ValueError) as error:
             broken.append(f"event {commissioned.digest.hex()[:12]}: {error}")
     links: list[LogisticLink] = []
     for event in events:

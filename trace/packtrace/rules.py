@@ -9,7 +9,11 @@ from enum import IntEnum, StrEnum
 
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
-from packtrace.gs1 import split_sgtin_uri, sscc_of_uri
+from packtrace.gs1 import sscc_of_uri
+
+
+# How the canonical URI of everything with a GTIN begins.
+PACKS = "https://id.gs1.org/01/"
 
 
 class Place(IntEnum):
@@ -67,7 +71,7 @@ def items_to_know(event: Event) -> list[str]:
     A commissioning needs none of its packs: that a serial is new is the store's own unique key to say.
     """
     if movement(event) is Movement.COMMISSION:
-        return [uri for uri in event.epcs if split_sgtin_uri(uri) is None]
+        return [uri for uri in event.epcs if not uri.startswith(PACKS)]
     if event.type == "AggregationEvent":
         return [*([event.parent] if event.parent else []), *event.children]
     return list(event.epcs)
@@ -76,56 +80,59 @@ def items_to_know(event: Event) -> list[str]:
 def check(event: Event, states: Mapping[str, ItemState], field: str) -> Movement:
     """The event's movement, if the states allow it. Raises LifecycleError naming the item and the rule.
 
-    `field` is the event's own path, such as ``epcisBody.eventList[0]``.
+    `field` is the event's own path with a dot, such as ``epcisBody.eventList[0].``, empty for a bare event.
     """
     what = movement(event)
     match what:
         case Movement.COMMISSION:
+            if event.biz_step != "commissioning" and any(uri.startswith(PACKS) for uri in event.epcs):
+                raise _refusal("packs come into being with bizStep commissioning", f"{field}bizStep", event.biz_step)
             for uri in items_to_know(event):
                 if states.get(uri, ItemState()).place is not Place.UNKNOWN:
-                    raise _refusal("was commissioned before; every identifier is commissioned once", f"{field}.epcList", uri)
+                    message = "was commissioned before; every identifier is commissioned once"
+                    raise _refusal(message, f"{field}epcList", uri)
         case Movement.PACK:
             _check_pack(event, states, field)
         case Movement.UNPACK | Movement.TAKE_OUT:
             _check_unpack(event, states, field)
         case Movement.SHIP:
-            _check_ship(event.epcs, states, f"{field}.epcList")
+            _check_ship(event.epcs, states, f"{field}epcList")
         case Movement.RECEIVE:
-            _check_receive(event.epcs, states, f"{field}.epcList")
+            _check_receive(event.epcs, states, f"{field}epcList")
         case Movement.REMOVE:
             for uri in event.epcs:
-                _check_free(uri, states, f"{field}.epcList", "removed")
+                _check_free(uri, states, f"{field}epcList", "removed")
     return what
 
 
 def _check_pack(event: Event, states: Mapping[str, ItemState], field: str) -> None:
     parent = event.parent
     if parent is None or sscc_of_uri(parent) is None:
-        raise _refusal("packs are packed into a logistic unit with an SSCC", f"{field}.parentID", parent)
+        raise _refusal("packs are packed into a logistic unit with an SSCC", f"{field}parentID", parent)
     state = states.get(parent, ItemState())
     if state.filled:
         message = "is packed already: its content is on chain; unpack it, or use another SSCC"
-        raise _refusal(message, f"{field}.parentID", parent)
+        raise _refusal(message, f"{field}parentID", parent)
     if state.place not in (Place.UNKNOWN, Place.HERE):
-        raise _refusal(f"is {_where(state)}; it cannot be filled here", f"{field}.parentID", parent)
+        raise _refusal(f"is {_where(state)}; it cannot be filled here", f"{field}parentID", parent)
     for number, child in enumerate(event.children):
-        _check_free(child, states, f"{field}.childEPCs[{number}]", "packed")
+        _check_free(child, states, f"{field}childEPCs[{number}]", "packed")
 
 
 def _check_unpack(event: Event, states: Mapping[str, ItemState], field: str) -> None:
     parent = event.parent
     if parent is None:
-        raise _refusal("unpacking names the logistic unit", f"{field}.parentID", parent)
+        raise _refusal("unpacking names the logistic unit", f"{field}parentID", parent)
     state = states.get(parent, ItemState())
     if state.place is not Place.HERE:
-        raise _refusal(f"is {_where(state)}; it cannot be opened here", f"{field}.parentID", parent)
+        raise _refusal(f"is {_where(state)}; it cannot be opened here", f"{field}parentID", parent)
     if state.parent is not None:
-        raise _refusal(f"is inside {state.parent}; take it out first", f"{field}.parentID", parent)
+        raise _refusal(f"is inside {state.parent}; take it out first", f"{field}parentID", parent)
     for number, child in enumerate(event.children):
         inside = states.get(child, ItemState()).parent
         if inside != parent:
             where = f"it is inside {inside}" if inside else "it is in no logistic unit"
-            raise _refusal(f"is not inside {parent}: {where}", f"{field}.childEPCs[{number}]", child)
+            raise _refusal(f"is not inside {parent}: {where}", f"{field}childEPCs[{number}]", child)
 
 
 def _check_ship(uris: Sequence[str], states: Mapping[str, ItemState], field: str) -> None:

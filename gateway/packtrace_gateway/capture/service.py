@@ -7,7 +7,7 @@ checks the lifecycle, stores the events and queues their calls to the chain; onl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import select
 from sqlmodel import Session
@@ -26,10 +26,11 @@ from packtrace.product import Product, sscc_commitment
 from packtrace.rules import Movement, Place, check, items_to_know
 from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.db import Database
-from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, StoredEvent
+from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
+from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.settings import Settings
 
@@ -93,11 +94,14 @@ class CaptureService:
         self._hand_over = hand_over
 
     def capture(self, document: bytes) -> list[Captured]:
-        """Capture an EPCIS document (or a bare event), JSON. Raises DocumentError or LifecycleError, and then stores nothing."""
+        """Capture an EPCIS document (or a bare event) in JSON.
+
+        Raises DocumentError or LifecycleError, and then stores nothing.
+        """
         read = read_document(document)
-        single = len(read.events) == 1 and not read.is_document
+        bare = read.creation_date is None
         prepared = [
-            self.prepare(event, "" if single else f"epcisBody.eventList[{number}]")
+            self.prepare(event, "" if bare else f"epcisBody.eventList[{number}].")
             for number, event in enumerate(read.events)
         ]
         with self._database.write() as session:
@@ -105,10 +109,14 @@ class CaptureService:
 
     def prepare(self, event: Event, field: str) -> Prepared:
         """The part that needs no lock. Raises DocumentError."""
-        product = product_data(event, field)
-        if product is not None and len(event.epcs) > MAX_BATCH:
-            message = f"a batch has at most {MAX_BATCH} packs; commission them in several events"
-            raise DocumentError(message, field=f"{field}.epcList", value=len(event.epcs))
+        try:
+            product = product_data(event)
+            if product is not None and len(event.epcs) > MAX_BATCH:
+                message = f"a batch has at most {MAX_BATCH} packs; commission them in several events"
+                raise DocumentError(message, field="epcList", value=len(event.epcs))
+        except DocumentError as error:
+            error.field = f"{field}{error.field}"
+            raise
         secret = salts.new_secret()
         return Prepared(event, field, event_hash(event), product, secret, items.build(items.items_of(event), secret))
 
@@ -119,6 +127,36 @@ class CaptureService:
         calls.flush()
         return captured
 
+    def record(self, session: Session, event: Event) -> int:
+        """Record an event that the gateway itself witnessed (a dispense that is final); moves nothing."""
+        entry = self.prepare(event, "")
+        commitment = commit(
+            event,
+            entry.tree,
+            ledger=Ledger(party=self._settings.party),
+            record_time=_now(),
+            cbv_hash=entry.cbv_hash,
+            secret=entry.secret,
+        )
+        return self._store.add_own(session, event, commitment, cbv_hash=entry.cbv_hash)
+
+    def state(self, event_id: str) -> dict[str, Any]:
+        """How far an own event has come. Raises NotFoundError."""
+        query = select(StoredEvent, Seal).outerjoin(Seal, StoredEvent.seal_id == Seal.id)  # type: ignore[arg-type]
+        with self._database.read() as session:
+            found = session.execute(query.where(StoredEvent.event_id == event_id)).first()  # type: ignore[arg-type]
+        if found is None:
+            raise NotFoundError("no such event was captured here", field="eventID", value=event_id)
+        event, seal = found
+        return {
+            "eventID": event.event_id,
+            "cbvHash": event.cbv_hash,
+            "digest": event.digest.hex(),
+            "recordTime": event.record_time,
+            "proof": seal.state if seal else "captured",
+            "seal": {"lane": seal.lane, "sequence": seal.sequence, "count": seal.count} if seal else None,
+        }
+
     def _store_one(self, session: Session, entry: Prepared, calls: LedgerCalls) -> Captured:
         event = entry.event
         before = self._captured_before(session, entry)
@@ -127,9 +165,8 @@ class CaptureService:
         states = self._store.states(session, items_to_know(event))
         what = check(event, states, entry.field)
         ledger = self._ledger(session, entry, what)
-        record_time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         commitment = commit(
-            event, entry.tree, ledger=ledger, record_time=record_time, cbv_hash=entry.cbv_hash, secret=entry.secret
+            event, entry.tree, ledger=ledger, record_time=_now(), cbv_hash=entry.cbv_hash, secret=entry.secret
         )
         number = self._store.add_own(session, event, commitment, cbv_hash=entry.cbv_hash)
         self._move(session, entry, what, ledger, number, calls)
@@ -144,7 +181,7 @@ class CaptureService:
         if row.cbv_hash != entry.cbv_hash:
             raise LifecycleError(
                 "an event with this ID but other content was captured before; an event's ID is its own",
-                field=f"{entry.field}.eventID",
+                field=f"{entry.field}eventID",
                 value=event_id,
                 rule="EPCIS 2.0, section 7.4.1",
             )
@@ -155,7 +192,7 @@ class CaptureService:
         party = self._settings.party
         if entry.product is not None:
             data = entry.product
-            secret = self._products.secret(session, data.gtin, f"{entry.field}.epcList")
+            secret = self._products.secret(session, data.gtin, f"{entry.field}epcList")
             product = Product(data.gtin, data.lot, data.expiry, secret)
             batch = batch_number(party, self._store.next_number(session, "batch"))
             return Ledger(party=party, product=product, batch=batch)
@@ -167,7 +204,7 @@ class CaptureService:
         if what is Movement.REMOVE:
             raise LifecycleError(
                 "the status of packs is changed on chain: use /dispense, /destroy and the like, which record the event",
-                field=f"{entry.field}.action",
+                field=f"{entry.field}action",
                 value=entry.event.action,
             )
         return Ledger(party=party)
@@ -238,3 +275,7 @@ class CaptureService:
         children = [int(unit.number) for unit in inner.values() if unit.number is not None]
         commitment = sscc_commitment(custody.salt, sscc)
         calls.register(custody.number, commitment, entry.tree.root, entry.tree.size, children)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -58,14 +58,13 @@ class EventStore:
         )
         upper = ((number, level, tile, nodes) for (level, tile), nodes in tree.tiles.items())
         bulk.insert(session, ItemTile, ("event", "level", "number", "data"), [*leaves, *upper])
-        packs = _commissions_packs(event)
-        participants = (
-            (uri, role, position)
-            for role, first, last in role_ranges(tree.counts, 0, tree.size)
-            for position, uri in enumerate(tree.uris[first:last], first)
-            if not (packs and split_sgtin_uri(uri))
-        )
-        self._participate(session, number, participants)
+        if "product" not in commitment.header.core:  # packs are found by their own table
+            participants = (
+                (uri, role, position)
+                for role, first, last in role_ranges(tree.counts, 0, tree.size)
+                for position, uri in enumerate(tree.uris[first:last], first)
+            )
+            self._participate(session, number, participants)
         return number
 
     def add_received(self, session: Session, disclosure: Disclosure, verified: VerifiedEvent) -> int:
@@ -146,7 +145,7 @@ class EventStore:
             uri = f"{prefix}{twice}"
             raise LifecycleError(
                 "this serial number was commissioned before; a serial number is used once for ever",
-                field=f"{field}.epcList[{given.index(uri)}]",
+                field=f"{field}epcList[{given.index(uri)}]",
                 value=uri,
                 rule="lifecycle",
             ) from None
@@ -289,10 +288,6 @@ def _row(header: Header, digest: bytes) -> StoredEvent:
         item_count=sum(header.counts.values()),
         header=header_bytes(header),
     )
-
-
-def _commissions_packs(event: Event) -> bool:
-    return event.type == "ObjectEvent" and event.action == "ADD"
 
 
 def _id(row: StoredEvent) -> int:

@@ -1,0 +1,1 @@
+"""Commissioned batches: release by a qualified person, withdrawal, recall."""

@@ -1,0 +1,123 @@
+"""Batches and recalls: what people of quality do, and what became of it on chain."""
+
+from collections.abc import Sequence
+from datetime import date
+from hashlib import sha256
+
+from sqlalchemy import select, update
+from sqlmodel import Session
+
+from packtrace.chain.contracts import Event as ChainEvent
+from packtrace.errors import LifecycleError
+from packtrace.facts import Recall
+from packtrace.product import lot_key
+from packtrace_gateway.db import Database
+from packtrace_gateway.events.models import CommissionedBatch
+from packtrace_gateway.outbox.models import OutboxRow
+from packtrace_gateway.outbox.service import Handler, Outbox
+from packtrace_gateway.problems import NotFoundError
+from packtrace_gateway.products.service import ProductService
+from packtrace_gateway.settings import Settings
+
+
+class _States(Handler):
+    """Keeps a batch's state up as one of its calls moves."""
+
+    def __init__(self, pending: str, done: str) -> None:
+        self._pending, self._done = pending, done
+
+    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
+        self._set(session, row, self._done, None)
+
+    def on_retracted(self, session: Session, row: OutboxRow) -> None:
+        self._set(session, row, self._pending, None)
+
+    def on_reverted(self, session: Session, row: OutboxRow) -> None:
+        self._set(session, row, "refused", f"{row.error_name}: {row.error_text}")
+
+    def _set(self, session: Session, row: OutboxRow, state: str, error: str | None) -> None:
+        number = int(row.reference.removeprefix("batch:"))
+        statement = update(CommissionedBatch).where(CommissionedBatch.number == number)  # type: ignore[arg-type]
+        session.execute(statement.values(state=state, error=error))
+
+
+class BatchService:
+    """The batches that were commissioned here, and recalls."""
+
+    def __init__(self, settings: Settings, database: Database, outbox: Outbox, products: ProductService) -> None:
+        self._settings = settings
+        self._database = database
+        self._outbox = outbox
+        self._products = products
+        outbox.register("PackLedger", "propose", _States("proposing", "proposed"))
+        outbox.register("PackLedger", "release", _States("releasing", "released"))
+        outbox.register("PackLedger", "withdraw", _States("withdrawing", "withdrawn"))
+
+    def all(self, gtin: str | None, lot: str | None) -> list[CommissionedBatch]:
+        """Batches, the newest first."""
+        query = select(CommissionedBatch).order_by(CommissionedBatch.number.desc())  # type: ignore[attr-defined]
+        if gtin is not None:
+            query = query.where(CommissionedBatch.gtin == gtin)  # type: ignore[arg-type]
+        if lot is not None:
+            query = query.where(CommissionedBatch.lot == lot)  # type: ignore[arg-type]
+        with self._database.read() as session:
+            return list(session.execute(query.limit(1000)).scalars())
+
+    def release(self, number: int) -> CommissionedBatch:
+        """A qualified person's release. Raises LifecycleError unless the batch is proposed and not released."""
+        return self._decide(number, "release", "quality", ("proposing", "proposed"), "releasing")
+
+    def withdraw(self, number: int) -> CommissionedBatch:
+        """The line takes its proposal back. Raises LifecycleError when it was released."""
+        return self._decide(number, "withdraw", "line", ("proposing", "proposed"), "withdrawing")
+
+    def _decide(self, number: int, function: str, key: str, states: tuple[str, ...], pending: str) -> CommissionedBatch:
+        with self._database.write() as session:
+            batch = session.get(CommissionedBatch, number)
+            if batch is None:
+                raise NotFoundError("this batch was not commissioned here", field="number", value=number)
+            if batch.state not in states:
+                detail = f" ({batch.error})" if batch.error else ""
+                raise LifecycleError(
+                    f"this batch is {batch.state}{detail}; it cannot be {pending.replace('ing', 'ed')}",
+                    field="number",
+                    value=number,
+                )
+            self._outbox.enqueue(
+                session,
+                contract="PackLedger",
+                function=function,
+                args=[number],
+                key=key,
+                reference=f"batch:{number}",
+                after=batch.outbox,
+            )
+            batch.state = pending
+            session.add(batch)
+            return batch
+
+    def recall(self, gtin: str, lot: str, kind: Recall, notice: str) -> int:
+        """Recall (or withdraw) a lot; the outbox row's id. `notice` stays here, its hash goes on chain."""
+        with self._database.write() as session:
+            key = lot_key(self._products.secret(session, gtin, "gtin"), gtin, lot)
+            return self._outbox.enqueue(
+                session,
+                contract="RecallBoard",
+                function="recallLot",
+                args=[self._settings.company, key, int(kind), sha256(notice.encode()).digest()],
+                key="quality",
+                reference=f"recall:{gtin}:{lot}",
+            )
+
+
+def view(batch: CommissionedBatch) -> dict[str, str | int | None]:
+    """A batch as people see it."""
+    return {
+        "number": batch.number,
+        "gtin": batch.gtin,
+        "lot": batch.lot,
+        "expiry": date.fromisoformat(batch.expiry).isoformat(),
+        "count": batch.count,
+        "state": batch.state,
+        "error": batch.error,
+    }

@@ -1,0 +1,300 @@
+"""Status changes: submitted to the chain, and shown as done only when the included call changed this very pack."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlmodel import Session
+
+from packtrace.chain.contracts import Event as ChainEvent
+from packtrace.commit import merkle
+from packtrace.epcis.model import Event
+from packtrace.errors import LifecycleError
+from packtrace.facts import Refusal, Status
+from packtrace.gs1 import sgln_uri, sgtin_uri
+from packtrace.material import MAX_UNITS, REFUSED, UNIT_BYTES, Receipt
+from packtrace.rules import ItemState, Place
+from packtrace.scan import Scan
+from packtrace.verdict import Headline
+from packtrace_gateway.capture.service import CaptureService
+from packtrace_gateway.db import Database
+from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.outbox.models import OutboxRow
+from packtrace_gateway.outbox.service import Handler, Outbox
+from packtrace_gateway.problems import NotFoundError
+from packtrace_gateway.settings import Settings
+from packtrace_gateway.status.models import Operation, OperationUnit
+from packtrace_gateway.verify.service import Verified, VerifyService
+
+# Headlines with which a change is not sent: the code in hand is not the pack whose status would change.
+NEVER = (Headline.EVIDENCE_BROKEN, Headline.WRONG_DATA, Headline.UNKNOWN_SERIAL)
+# Headlines that a person may override, naming them.
+ON_ACKNOWLEDGEMENT = (Headline.CUSTODY_GAP, Headline.NOT_VERIFIED)
+# What the packs' EPCIS event says (CBV 2.0, sections 7.1 and 7.2).
+STEPS = {
+    Status.SUPPLIED: ("dispensing", "dispensed"),
+    Status.DESTROYED: ("destroying", "destroyed"),
+    Status.EXPORTED: ("shipping", "inactive"),
+    Status.SAMPLED: ("sampling", "inactive"),
+    Status.FREE_SAMPLE: ("sampling", "inactive"),
+    Status.STOLEN: ("inspecting", "stolen"),
+    Status.LOCKED: ("holding", "unavailable"),
+    Status.SUSPECT: ("inspecting", "non_sellable_other"),
+}
+# After these the pack is not there any more.
+GONE = (Status.SUPPLIED, Status.DESTROYED, Status.EXPORTED, Status.SAMPLED, Status.FREE_SAMPLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A pack that an operation is about: its number on chain and its leaf in the item tree."""
+
+    uri: str
+    unit: int
+    leaf: bytes
+
+
+class NotSubmitted(LifecycleError):
+    """The verdict forbids the change; `verified` says why."""
+
+    def __init__(self, message: str, verified: Verified) -> None:
+        super().__init__(message, value=verified.verdict.words, rule="; ".join(verified.verdict.reasons))
+        self.verified = verified
+
+
+class StatusService:
+    """Operations on packs, for one gateway."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        store: EventStore,
+        outbox: Outbox,
+        capture: CaptureService,
+        verify: VerifyService,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._store = store
+        self._outbox = outbox
+        self._capture = capture
+        self._verify = verify
+        outbox.register("PackLedger", "changeStatus", _Changed(self))
+        outbox.register("PackLedger", "reverseStatus", _Reversed(self))
+
+    def change(
+        self, scans: Sequence[Scan], to: Status, caller: str, acknowledged: str | None
+    ) -> tuple[int, list[Verified]]:
+        """Submit a change; the operation's id, and the verdicts that it was submitted on.
+
+        A change that the chain will refuse is submitted all the same: its Conflict is the evidence of a clone. Raises
+        NotSubmitted when a code is not that of a pack whose status could change, or a finding was not acknowledged.
+        """
+        if not 0 < len(scans) <= MAX_UNITS:
+            raise LifecycleError(f"name 1 to {MAX_UNITS} packs in one call", field="packs", value=len(scans))
+        verified = [self._verify.verify(scan) for scan in scans]
+        subjects = [self._subject(entry, acknowledged) for entry in verified]
+        openings = merkle.root([subject.leaf for subject in subjects])
+        units = b"".join(subject.unit.to_bytes(UNIT_BYTES, "big") for subject in subjects)
+        with self._database.write() as session:
+            if to in GONE:
+                self._check_reachable(session, [subject.uri for subject in subjects])
+            row = self._outbox.enqueue(
+                session,
+                contract="PackLedger",
+                function="changeStatus",
+                args=[int(to), units, openings],
+                key="operate",
+                reference=f"status:{to.name}",
+            )
+            operation = Operation(to=int(to), outbox=row, state="pending", openings=openings, caller=caller)
+            number = self._add(session, operation, [(subject.uri, subject.unit) for subject in subjects])
+        return number, verified
+
+    def reverse(self, number: int, caller: str) -> int:
+        """Take a dispense (export, sample) back, for every pack that it changed; the new operation's id.
+
+        The caller declares with it that the packs were not given to the public (Delegated Regulation 2016/161, Art. 13).
+        """
+        with self._database.write() as session:
+            operation, units = self._operation(session, number)
+            if operation.state != "done" or operation.reverses is not None:
+                raise LifecycleError("only a change that is done can be reversed", field="id", value=operation.state)
+            changed = [unit for unit in units if unit.outcome is not None and unit.outcome < REFUSED]
+            if not changed:
+                raise LifecycleError("this operation changed no pack; there is nothing to reverse", field="id", value=number)
+            receipt = self._receipt(operation, units)
+            row = self._outbox.enqueue(
+                session,
+                contract="PackLedger",
+                function="reverseStatus",
+                args=[receipt.arguments(), bytes(unit.position for unit in changed)],
+                key="operate",
+                reference=f"reverse:{number}",
+            )
+            reversal = Operation(
+                to=int(Status.ACTIVE), reverses=number, outbox=row, state="pending", openings=bytes(32), caller=caller
+            )
+            return self._add(session, reversal, [(unit.uri, unit.unit) for unit in changed])
+
+    def operation(self, number: int) -> tuple[Operation, list[OperationUnit]]:
+        """An operation as it stands. Raises NotFoundError."""
+        with self._database.read() as session:
+            return self._operation(session, number)
+
+    def _subject(self, verified: Verified, acknowledged: str | None) -> Subject:
+        verdict, evidence = verified.verdict, verified.evidence
+        event, unit = evidence.commissioned, evidence.unit
+        if verdict.headline in NEVER or event is None or unit is None:
+            raise NotSubmitted(f"this is no pack that could be changed: {verdict.words}", verified)
+        if verdict.headline in ON_ACKNOWLEDGEMENT and acknowledged != verdict.headline:
+            raise NotSubmitted(
+                f'the verdict is "{verdict.words}": quarantine the pack, or acknowledge the finding to go on', verified
+            )
+        for disclosure in verified.material.disclosures:
+            if disclosure.digest == event.digest:
+                leaves = disclosure.shown.leaves(disclosure.header.counts)
+                return Subject(evidence.uri, unit, leaves[disclosure.shown.uris.index(evidence.uri)])
+        raise AssertionError("the commissioning is among the disclosures that it was found in")
+
+    def _check_reachable(self, session: Session, uris: Sequence[str]) -> None:
+        """A pack in a sealed case cannot be in anybody's hand."""
+        for uri, state in self._store.states(session, uris).items():
+            if state.parent is not None and state.place is Place.HERE:
+                raise LifecycleError(
+                    f"this pack is inside {state.parent}; unpack that first", field="packs", value=uri, rule="lifecycle"
+                )
+            if state == ItemState(Place.EXPECTED) or state.place is Place.QUARANTINED:
+                raise LifecycleError(
+                    "this pack's shipment has not been received here, or is in quarantine",
+                    field="packs",
+                    value=uri,
+                    rule="lifecycle",
+                )
+
+    def _add(self, session: Session, operation: Operation, units: Sequence[tuple[str, int]]) -> int:
+        session.add(operation)
+        session.flush()
+        assert operation.id is not None
+        for position, (uri, unit) in enumerate(units):
+            session.add(OperationUnit(operation=operation.id, position=position, uri=uri, unit=unit))
+        return operation.id
+
+    def _operation(self, session: Session, number: int) -> tuple[Operation, list[OperationUnit]]:
+        operation = session.get(Operation, number)
+        if operation is None:
+            raise NotFoundError("there is no such operation", field="id", value=number)
+        query = select(OperationUnit).where(OperationUnit.operation == number).order_by(OperationUnit.position)  # type: ignore[arg-type]
+        return operation, list(session.execute(query).scalars())
+
+    def _receipt(self, operation: Operation, units: Sequence[OperationUnit]) -> Receipt:
+        assert operation.receipt is not None and operation.time is not None  # noqa: PT018
+        return Receipt(
+            operation.receipt,
+            self._settings.party,
+            Status(operation.to),
+            operation.time,
+            operation.openings,
+            b"".join(unit.unit.to_bytes(UNIT_BYTES, "big") for unit in units),
+            bytes(unit.outcome or 0 for unit in units),
+        )
+
+    # ---- what became of it; called by the handlers, in their transaction ----
+
+    def settle(self, session: Session, row: OutboxRow, outcomes: bytes | None, error: str | None = None) -> Operation:
+        """Keep what the call did (None: nothing yet)."""
+        found = session.execute(select(Operation).where(Operation.outbox == row.id)).scalar_one()  # type: ignore[arg-type]
+        operation: Operation = found
+        _, units = self._operation(session, operation.id or 0)
+        operation.state = "refused" if error else "pending" if outcomes is None else "done"
+        operation.error, operation.time = error, row.block_time
+        if operation.reverses is None:
+            operation.receipt = None if outcomes is None else row.digest
+        gone = Place.GONE if Status(operation.to) in GONE else Place.HERE
+        for unit in units:
+            unit.outcome = None if outcomes is None else outcomes[unit.position]
+            session.add(unit)
+        session.add(operation)
+        changed = [unit.uri for unit in units if unit.outcome is not None and unit.outcome < REFUSED]
+        if outcomes is None:  # as if it had not been: the packs are where they were
+            gone, changed = (Place.GONE if operation.reverses else Place.HERE), [unit.uri for unit in units]
+        known = self._store.states(session, changed)
+        here = [uri for uri in changed if uri in known and known[uri].place in (Place.HERE, Place.GONE)]
+        self._store.put_inside(session, here, None, gone)
+        return operation
+
+    def record(self, session: Session, operation: Operation) -> None:
+        """The change is final: record it as an EPCIS event of the packs that were changed."""
+        _, units = self._operation(session, operation.id or 0)
+        changed = [unit.uri for unit in units if unit.outcome is not None and unit.outcome < REFUSED]
+        if not changed or operation.event is not None:
+            return
+        step = ("returning", "sellable_accessible") if operation.reverses else STEPS[Status(operation.to)]
+        time = datetime.fromtimestamp(operation.time or 0, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+        event = Event(
+            type="ObjectEvent",
+            action="DELETE" if Status(operation.to) in GONE else "OBSERVE",
+            event_time=time,
+            event_time_zone_offset="+00:00",
+            biz_step=step[0],
+            disposition=step[1],
+            read_point=sgln_uri(self._settings.gln),
+            epcs=changed,
+        )
+        operation.event = self._capture.record(session, event)
+        session.add(operation)
+
+
+class _Changed(Handler):
+    """What becomes of `changeStatus`."""
+
+    event = "StatusChanged"
+
+    def __init__(self, service: StatusService) -> None:
+        self._service = service
+
+    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
+        own = next(entry for entry in events if entry.event == self.event and self._is_ours(entry, row))
+        self._service.settle(session, row, own.args["outcomes"])
+
+    def on_final(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
+        own = next(entry for entry in events if entry.event == self.event and self._is_ours(entry, row))
+        self._service.record(session, self._service.settle(session, row, own.args["outcomes"]))
+
+    def on_retracted(self, session: Session, row: OutboxRow) -> None:
+        self._service.settle(session, row, None)
+
+    def on_reverted(self, session: Session, row: OutboxRow) -> None:
+        self._service.settle(session, row, None, f"{row.error_name}: {row.error_text}")
+
+    def _is_ours(self, entry: ChainEvent, row: OutboxRow) -> bool:
+        return bool(entry.args["id"] == row.digest)
+
+
+class _Reversed(_Changed):
+    """What becomes of `reverseStatus`: its event names the receipt that was reversed, one call makes one event."""
+
+    event = "StatusReversed"
+
+    def _is_ours(self, entry: ChainEvent, row: OutboxRow) -> bool:  # noqa: ARG002
+        return True
+
+
+def outcome_words(outcome: int | None, to: Status) -> str:
+    """What became of one pack, in words."""
+    if outcome is None:
+        return "pending"
+    if outcome < REFUSED:
+        return {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}.get(to, to.name.lower().replace("_", " "))
+    return {
+        Refusal.WRONG_STATUS: "refused: it was not in a status from which this is possible (already supplied, or else)",
+        Refusal.UNKNOWN_UNIT: "refused: the chain does not know this pack",
+        Refusal.NOT_RELEASED: "refused: the batch is not released",
+        Refusal.EXPIRED: "refused: the pack is expired",
+        Refusal.RECALLED: "refused: the lot is recalled",
+        Refusal.NOT_ALLOWED: "refused: this party may not do this",
+        Refusal.NOT_CHANGED_HERE: "refused: this operation did not change the pack",
+        Refusal.ALREADY_REVERSED: "refused: it was reversed before",
+    }[Refusal(outcome & ~REFUSED)]

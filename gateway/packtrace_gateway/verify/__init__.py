@@ -1,0 +1,1 @@
+"""Verifying a pack: its pedigree from here (or its maker's answer), the chain's facts, the verdict."""

@@ -1,0 +1,71 @@
+"""Verification over HTTP."""
+
+from datetime import date
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from packtrace.errors import IdentifierError
+from packtrace.gs1 import keys as gs1_keys
+from packtrace.gs1 import parse_bracketed, parse_digital_link, parse_scan
+from packtrace.scan import Scan
+from packtrace_gateway.access.guard import require
+from packtrace_gateway.access.models import Role
+from packtrace_gateway.gateway import GatewayDependency
+
+router = APIRouter(tags=["verify"])
+READERS = (Role.DISPENSER, Role.WAREHOUSE, Role.QUALITY, Role.LINE, Role.REGULATOR, Role.AUDITOR)
+MAX_CODE = 2048  # characters; the longest element string of a pack has far fewer
+
+
+class Code(BaseModel):
+    """A pack, by its code as scanned, or by its parts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[
+        str | None,
+        Field(
+            max_length=MAX_CODE,
+            description="As scanned, with symbology identifier (`]d2…`); or in brackets; or a GS1 Digital Link URI.",
+        ),
+    ] = None
+    gtin: str | None = None
+    serial: str | None = None
+    lot: str | None = None
+    expiry: Annotated[date | None, Field(description="Last day of use, YYYY-MM-DD.")] = None
+
+    def scan(self) -> Scan:
+        """Raises IdentifierError when it is no pack's code."""
+        if self.code is not None:
+            return read_code(self.code)
+        if self.gtin is None or self.serial is None:
+            raise IdentifierError("give the scanned code, or at least GTIN and serial number", field="code")
+        lot = gs1_keys.lot(self.lot) if self.lot is not None else None
+        return Scan(gs1_keys.gtin(self.gtin), gs1_keys.serial(self.serial), lot, self.expiry)
+
+
+def read_code(code: str) -> Scan:
+    """The pack in a code. Raises IdentifierError when it has no GTIN and serial number."""
+    if code.startswith("("):
+        elements = parse_bracketed(code)
+    elif code.startswith(("http://", "https://")):
+        elements = parse_digital_link(code)
+    else:
+        elements = parse_scan(code)
+    if elements.gtin is None or elements.serial is None:
+        raise IdentifierError(
+            "this code has no GTIN with a serial number (AI 01 and 21), so it names no single pack", field="code", value=code
+        )
+    return Scan(elements.gtin, elements.serial, elements.lot, elements.expiry)
+
+
+@router.post("/verify", dependencies=[Depends(require(*READERS))])
+def verify(code: Code, gateway: GatewayDependency, material: bool = False) -> dict[str, Any]:
+    """The verdict on a pack; with `material=true` also the proofs, for a client that checks them itself."""
+    verified = gateway.verify.verify(code.scan())
+    answer: dict[str, Any] = {"verdict": verified.verdict.to_json()}
+    if material:
+        answer["material"] = verified.material.to_json()
+    return answer

@@ -1,0 +1,88 @@
+"""From a scan to the material for a verdict, and the gateway's own verdict on it.
+
+A client checks the same material against a node of its own (`packtrace.material`); the verdict that is given here is for
+those who trust this gateway.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from packtrace.chain.facts import ChainReader
+from packtrace.chain.gather import gather
+from packtrace.errors import ChainError
+from packtrace.evidence import Evidence, examine
+from packtrace.gs1 import sgtin_uri
+from packtrace.locator import Answer
+from packtrace.material import Material, Receipt
+from packtrace.scan import Place, Scan
+from packtrace.verdict import Verdict, judge
+from packtrace_gateway.db import Database
+from packtrace_gateway.events.pedigrees import PedigreeReader
+from packtrace_gateway.events.store import EventStore
+
+
+class Locates(Protocol):
+    """Asks the marketing authorisation holder of a scan's GTIN; None when nobody answers."""
+
+    def ask(self, scan: Scan) -> tuple[Answer, dict[str, object]] | None: ...
+
+
+class KnowsReceipts(Protocol):
+    """The newest receipt that changed a unit, from the followed chain."""
+
+    def newest(self, unit: int) -> Receipt | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A verdict, and the material that it was given on."""
+
+    verdict: Verdict
+    material: Material
+    evidence: Evidence
+
+
+class VerifyService:
+    """Verdicts for one gateway's place."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: EventStore,
+        reader: ChainReader,
+        locator: Locates,
+        receipts: KnowsReceipts,
+        place: Place,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._reader = reader
+        self._locator = locator
+        self._receipts = receipts
+        self._place = place
+
+    def verify(self, scan: Scan) -> Verified:
+        """The verdict on a pack. It never fails for lack of an answer: what could not be asked is named instead."""
+        material = self._material(scan)
+        evidence = examine(scan, material.disclosures)
+        answer = material.answer
+        try:
+            if evidence.unit is not None:
+                material = replace(material, receipt=self._receipts.newest(evidence.unit))
+            facts = gather(self._reader, scan, evidence, answer, material.receipt)
+        except ChainError:
+            facts = None
+        return Verified(judge(scan, evidence, answer, facts, self._place, int(time.time())), material, evidence)
+
+    def _material(self, scan: Scan) -> Material:
+        uri = sgtin_uri(scan.gtin, scan.serial)
+        with self._database.read() as session:
+            disclosures = PedigreeReader(self._store, session).of([uri])
+        if disclosures:
+            return Material(disclosures)
+        found = self._locator.ask(scan)
+        if found is None:
+            return Material(())
+        answer, plain = found
+        return Material(answer.pedigree.disclosures if answer.pedigree else (), answer, plain)

@@ -1,0 +1,241 @@
+"""The verdict: every headline, the order of gravity, and every link of the evidence tampered with in turn."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+from eth_account import Account
+from journeys import (
+    CASE,
+    GTIN,
+    MAH,
+    NOW,
+    OTHER,
+    PACKS,
+    PALLET,
+    PHARMACY,
+    PRODUCT,
+    SCAN,
+    WHOLESALER,
+    World,
+    disclose,
+    hold,
+    journey,
+)
+
+from packtrace.commit.header import Field, Header
+from packtrace.commit.pedigree import Pedigree
+from packtrace.errors import EvidenceError
+from packtrace.evidence import examine
+from packtrace.facts import BatchState, CustodyState, EntryFacts, Facts, KeyFacts, Recall, Status, StatusChange, UnitFacts
+from packtrace.locator import read_answer, sign_answer
+from packtrace.scan import Place, Scan
+from packtrace.verdict import GRAVITY, Headline, judge
+
+
+@pytest.fixture
+def world() -> World:
+    return journey()
+
+
+def changed_unit(world: World, **changes: object) -> UnitFacts:
+    unit = world.facts().unit
+    assert unit is not None
+    batch = {name: value for name, value in changes.items() if hasattr(unit.batch, name)}
+    rest = {name: value for name, value in changes.items() if name not in batch}
+    return replace(unit, batch=replace(unit.batch, **batch), **rest)  # type: ignore[arg-type]
+
+
+def test_a_pack_that_came_the_recorded_way_is_authentic_and_available(world: World) -> None:
+    verdict = world.verdict()
+    assert verdict.headline is Headline.AUTHENTIC, verdict.reasons
+    assert all(check.passed for check in verdict.checks)
+    assert [entry.step for entry in verdict.history] == [
+        "commissioning", "packing", "packing", "shipping", "receiving", "unpacking", "shipping", "receiving", "unpacking",
+    ]  # fmt: skip
+    assert [entry.carrier for entry in verdict.history] == [PACKS[3], PACKS[3], CASE, PALLET, PALLET, PALLET, CASE, CASE, CASE]
+    assert verdict.history[0].party_name == "Plant"
+    assert (verdict.block, verdict.age) == (100, 3)
+    assert verdict.unit == (3 << 42) | 3, "batch 0 of party 3, third serial from 0"
+
+
+CASES = {
+    Headline.WRONG_DATA: lambda w: w.verdict(replace(SCAN, expiry=date(2029, 1, 31))),
+    Headline.RECALLED: lambda w: w.verdict(unit=changed_unit(w, recall=Recall.RECALLED)),
+    Headline.NOT_ACTIVE: lambda w: w.verdict(unit=changed_unit(w, status=Status.SUPPLIED)),
+    Headline.NOT_RELEASED: lambda w: w.verdict(unit=changed_unit(w, state=BatchState.PROPOSED)),
+    Headline.CUSTODY_GAP: lambda w: w.verdict(place=OTHER),
+    Headline.NOT_VERIFIED: lambda w: w.verdict(place=None),
+}
+
+
+@pytest.mark.parametrize("headline", CASES)
+def test_each_finding_has_its_headline(world: World, headline: Headline) -> None:
+    verdict = CASES[headline](world)
+    assert verdict.headline is headline
+    assert verdict.reasons
+
+
+def test_expiry_begins_at_midnight_utc_of_the_day_after(world: World) -> None:
+    evidence = examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET]))
+    last = int(datetime(2028, 6, 30, tzinfo=UTC).timestamp())
+    for now, headline in ((last + 86399, Headline.AUTHENTIC), (last + 86400, Headline.EXPIRED)):
+        facts = world.facts()
+        assert judge(SCAN, evidence, None, facts, Place(PHARMACY), now).headline is headline
+
+
+def test_the_gravest_finding_is_the_headline_and_all_are_reported(world: World) -> None:
+    verdict = world.verdict(
+        replace(SCAN, lot="OTHER"), place=OTHER, unit=changed_unit(world, status=Status.SUPPLIED, recall=Recall.RECALLED)
+    )
+    assert verdict.headline is Headline.WRONG_DATA
+    failed = {check.finding for check in verdict.checks if check.passed is False}
+    assert failed == {Headline.WRONG_DATA, Headline.RECALLED, Headline.NOT_ACTIVE, Headline.CUSTODY_GAP}
+    assert min(failed, key=GRAVITY.index) is verdict.headline
+
+
+def test_a_supplied_pack_says_when_and_the_case_number(world: World) -> None:
+    change = StatusChange(bytes.fromhex("0123456789ab") + bytes(26), PHARMACY, Status.SUPPLIED, NOW - 60)
+    verdict = world.verdict(unit=changed_unit(world, status=Status.SUPPLIED), change=change)
+    assert verdict.words == "already supplied"
+    assert verdict.case == "0123-4567-89AB"
+    assert "2026-11-18" in " ".join(verdict.reasons)
+
+
+def test_without_a_node_nothing_passes_for_verified(world: World) -> None:
+    evidence = examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET]))
+    verdict = judge(SCAN, evidence, None, None, Place(PHARMACY), NOW)
+    assert verdict.headline is Headline.NOT_VERIFIED
+    assert next(check for check in verdict.checks if check.name == "chain").passed is None
+    assert verdict.block is None
+
+
+def test_without_a_pedigree_and_an_answer_it_is_not_verified(world: World) -> None:
+    verdict = judge(SCAN, examine(SCAN, []), None, world.facts(unit=None), Place(PHARMACY), NOW)
+    assert verdict.headline is Headline.NOT_VERIFIED
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_any_event_missing_from_its_log_is_not_passed(world: World, number: int) -> None:
+    """All but the pharmacy's own, which may still be on their way to the chain."""
+    party = world.events[number][2].party
+    entries = {key: entry for key, entry in world.entries.items() if key[2] != number}
+    expected = Headline.AUTHENTIC if party == PHARMACY else Headline.NOT_VERIFIED
+    assert world.verdict(entries=entries).headline is expected
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_any_log_entry_that_is_another_breaks_the_evidence(world: World, number: int) -> None:
+    entries = {
+        key: EntryFacts(bytes(32), entry.count, entry.time, entry.key) if key[2] == number else entry
+        for key, entry in world.entries.items()
+    }
+    verdict = world.verdict(entries=entries)
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    assert world.events[number][1].digest.hex()[:12] in verdict.reasons[0], "names the exact link"
+
+
+def rewritable() -> list[tuple[int, str]]:
+    names = ("eventTime", "recordTime", "party", "bizStep", "items", "receiver", "custody", "product")
+    return [
+        (number, name)
+        for number, (_, commitment, _) in enumerate(journey().events)
+        for name in names
+        if name in commitment.header.core
+    ]
+
+
+@pytest.mark.parametrize(("number", "name"), rewritable())
+def test_any_field_of_any_event_rewritten_breaks_the_evidence(world: World, number: int, name: str) -> None:
+    """As if a gateway's database were changed behind its back: the rewritten event is not the sealed one."""
+    core = world.events[number][1].header.fields[0]
+    assert isinstance(core, Field)
+    other = {"items": {**core.value["items"], "root": "00" * 32}, "party": 9, "receiver": 9}.get(name, "x")
+    rewritten = replace(core, value=core.value | {name: other})
+    disclosures = world.disclosures([PACKS[3], CASE, PALLET])
+    spoiled = disclosures[number]
+    disclosures[number] = replace(spoiled, header=Header((rewritten, *spoiled.header.fields[1:])))
+    verdict = judge(SCAN, examine(SCAN, disclosures), None, world.facts(), Place(PHARMACY), NOW)
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+
+
+@pytest.mark.parametrize("fact", ["item_root", "count", "product_key", "lot_key", "expires_at", "mah"])
+def test_a_batch_that_differs_on_chain_breaks_the_evidence_and_is_named(world: World, fact: str) -> None:
+    value = {"count": 21, "expires_at": 1, "mah": 9}.get(fact, bytes(32))
+    verdict = world.verdict(unit=changed_unit(world, **{fact: value}))
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    assert "batch on chain differs" in verdict.reasons[0]
+
+
+def test_a_batch_of_somebody_elses_product_is_not_believed(world: World) -> None:
+    """An attacker who commissions this GTIN as a product of his own is not the GTIN's listed holder."""
+    assert world.verdict(mah_of_gtin=OTHER).headline is Headline.EVIDENCE_BROKEN
+
+
+def test_content_that_differs_on_chain_breaks_the_evidence(world: World) -> None:
+    logistic = {number: replace(unit, content=bytes(32)) for number, unit in world.logistic.items()}
+    assert world.verdict(logistic=logistic).headline is Headline.EVIDENCE_BROKEN
+
+
+def test_a_pack_whose_case_the_chain_gives_to_somebody_else_has_a_custody_gap(world: World) -> None:
+    hold(world, 0, WHOLESALER, CustodyState.HELD)
+    assert world.verdict().headline is Headline.CUSTODY_GAP
+
+
+def test_a_shipped_pack_is_nowhere(world: World) -> None:
+    del world.events[7:]
+    verdict = world.verdict()
+    assert verdict.headline is Headline.CUSTODY_GAP
+    assert "not received since" in verdict.reasons[0]
+
+
+def test_another_packs_pedigree_proves_nothing_about_this_one(world: World) -> None:
+    evidence = examine(SCAN, world.disclosures([PACKS[4], CASE, PALLET]))
+    verdict = judge(SCAN, evidence, None, world.facts(unit=None), Place(PHARMACY), NOW)
+    assert verdict.headline is Headline.NOT_VERIFIED
+
+
+KEY = Account.from_key(b"\x07" * 32)
+
+
+def located(world: World, kind: str, facts: Facts | None = None, scan: Scan = SCAN) -> Headline:
+    _, commitment, proof = world.events[0]
+    pedigree = Pedigree((disclose(commitment, [PACKS[3]], proof),)) if kind == "unit" else None
+    answer = read_answer(sign_answer(KEY, kind, scan, NOW, pedigree), scan)  # type: ignore[arg-type]
+    if facts is None:
+        facts = world.facts(keys={KEY.address: KeyFacts(MAH, 1, True)})
+    evidence = examine(scan, answer.pedigree.disclosures if answer.pedigree else ())
+    return judge(scan, evidence, answer, facts, Place(OTHER), NOW).headline
+
+
+def test_a_located_pack_is_real_but_has_a_custody_gap(world: World) -> None:
+    assert located(world, "unit") is Headline.CUSTODY_GAP
+
+
+def test_a_serial_that_was_never_made_is_unknown(world: World) -> None:
+    assert located(world, "never") is Headline.UNKNOWN_SERIAL
+
+
+def test_a_signed_differs_is_not_this_products_data(world: World) -> None:
+    assert located(world, "differs") is Headline.WRONG_DATA
+
+
+@pytest.mark.parametrize(
+    "key", [None, KeyFacts(OTHER, 1, True), KeyFacts(MAH, 1, False)], ids=["unknown", "another company's", "revoked"]
+)
+def test_an_answer_with_a_wrong_key_breaks_the_evidence(world: World, key: KeyFacts | None) -> None:
+    facts = world.facts(keys={KEY.address: key} if key else {})
+    assert located(world, "never", facts) is Headline.EVIDENCE_BROKEN
+
+
+def test_an_answer_about_another_pack_or_changed_is_refused() -> None:
+    plain = sign_answer(KEY, "never", SCAN, NOW, None)
+    with pytest.raises(EvidenceError, match="another pack"):
+        read_answer(plain, replace(SCAN, serial="SN0004"))
+    assert read_answer(plain | {"kind": "differs"}, SCAN).signer != KEY.address
+    with pytest.raises(EvidenceError):
+        read_answer({"kind": "never"}, SCAN)
+
+
+def test_product_data_is_shown(world: World) -> None:
+    assert world.verdict().to_json()["product"] == {"gtin": GTIN, "lot": PRODUCT.lot, "expiry": "2028-06-30"}
