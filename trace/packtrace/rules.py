@@ -11,7 +11,6 @@ from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.gs1 import sscc_of_uri
 
-
 # How the canonical URI of everything with a GTIN begins.
 PACKS = "https://id.gs1.org/01/"
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from packtrace.facts import Status
-from packtrace.material import MAX_UNITS
+from packtrace.receipt import MAX_UNITS
 from packtrace.verdict import case_number
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role

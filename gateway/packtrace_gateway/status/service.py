@@ -12,8 +12,8 @@ from packtrace.commit import merkle
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.facts import Refusal, Status
-from packtrace.gs1 import sgln_uri, sgtin_uri
-from packtrace.material import MAX_UNITS, REFUSED, UNIT_BYTES, Receipt
+from packtrace.gs1 import sgln_uri
+from packtrace.receipt import MAX_UNITS, REFUSED, UNIT_BYTES, Receipt
 from packtrace.rules import ItemState, Place
 from packtrace.scan import Scan
 from packtrace.verdict import Headline

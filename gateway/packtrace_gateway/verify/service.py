@@ -14,7 +14,8 @@ from packtrace.errors import ChainError
 from packtrace.evidence import Evidence, examine
 from packtrace.gs1 import sgtin_uri
 from packtrace.locator import Answer
-from packtrace.material import Material, Receipt
+from packtrace.material import Material
+from packtrace.receipt import Receipt
 from packtrace.scan import Place, Scan
 from packtrace.verdict import Verdict, judge
 from packtrace_gateway.db import Database

@@ -31,12 +31,10 @@ from packtrace.facts import (
     StatusChange,
     UnitFacts,
 )
+from packtrace.receipt import REFUSED, UNIT_BYTES, Receipt
 
 MAX_REMEMBERED = 100_000
 """Log entries, and products, that are kept in memory: a few hundred bytes each."""
-UNIT_BYTES = 8
-NOT_CHANGED = 0x80
-"""This bit of a receipt's outcome says that the unit was left as it was (IPackLedger.Receipt)."""
 RECEIPT_TYPE = "(bytes32,uint32,uint8,uint40,bytes32,bytes,bytes)"
 
 K = TypeVar("K", bound=Hashable)
@@ -62,34 +60,6 @@ class Product:
 
     number: int
     mah: int
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What one `changeStatus` call did (IPackLedger.Receipt), as its `StatusChanged` event and block tell it."""
-
-    id: bytes
-    party: int
-    to: Status
-    time: int
-    openings: bytes
-    units: bytes
-    outcomes: bytes
-
-    @property
-    def hash(self) -> bytes:
-        """What `receiptHash` holds: keccak256(abi.encode(receipt))."""
-        values = (self.id, self.party, self.to, self.time, self.openings, self.units, self.outcomes)
-        return bytes(keccak(encode([RECEIPT_TYPE], [values])))
-
-    def position(self, unit: int) -> int | None:
-        """Where the call names and *changed* this unit; None where it did not."""
-        numbers = [self.units[i : i + UNIT_BYTES] for i in range(0, len(self.units), UNIT_BYTES)]
-        wanted = unit.to_bytes(UNIT_BYTES)
-        for position, (number, outcome) in enumerate(zip(numbers, self.outcomes, strict=False)):
-            if number == wanted and not outcome & NOT_CHANGED:
-                return position
-        return None
 
 
 class ChainReader:
@@ -353,11 +323,16 @@ def _unit(number: int) -> _Question:
 
 
 def _change(unit: int, receipt: Receipt) -> _Question:
+    """IPackLedger.receiptHash: keccak256(abi.encode(receipt)); bit i of reversedOf is the receipt's unit i."""
+    claimed = keccak(encode([RECEIPT_TYPE], [tuple(receipt.arguments().values())]))
+    numbers = (receipt.units[at : at + UNIT_BYTES] for at in range(0, len(receipt.units), UNIT_BYTES))
+    outcomes = enumerate(zip(numbers, receipt.outcomes, strict=False))
+    wanted = unit.to_bytes(UNIT_BYTES)
+    changed = [position for position, (number, outcome) in outcomes if number == wanted and outcome < REFUSED]
+
     def meaning(known: bytes, reversed_: int) -> StatusChange | None:
-        position = receipt.position(unit)
-        if known != receipt.hash or position is None or reversed_ >> position & 1:
-            return None
-        return StatusChange(receipt.id, receipt.party, receipt.to, receipt.time)
+        standing = known == claimed and any(not reversed_ >> position & 1 for position in changed)
+        return receipt.change() if standing else None
 
     return _Question([Call("PackLedger", f, [receipt.id]) for f in ("receiptHash", "reversedOf")], meaning)
 

@@ -151,7 +151,7 @@ def number(given: object, path: str) -> int | float:
 
 def decimal_text(given: int | float) -> str:
     """`given` in plain decimal digits, without exponent or trailing zeros (CBV 2.0, 8.9)."""
-    written = format(Decimal(repr(given)), "f")
+    written = format(Decimal(repr(given)) if given else Decimal(0), "f")
     return written.rstrip("0").rstrip(".") if "." in written else written
 
 
