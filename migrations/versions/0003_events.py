@@ -1,4 +1,4 @@
-"""The event store, seals, commissioned batches, product secrets, partners."""
+"""The event store, seals, commissioned batches, product secrets, partners; status changes; alerts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -129,3 +129,55 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, nullable=False),
     )
     op.create_index("partner_party", "partner", ["party"])
+    op.create_table(
+        "operation",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("to_status", sa.SmallInteger, nullable=False),
+        sa.Column("reverses", sa.Integer, sa.ForeignKey("operation.id")),
+        sa.Column("outbox", sa.Integer, nullable=False),
+        sa.Column("state", sa.String(10), nullable=False),
+        sa.Column("error", sa.Text),
+        sa.Column("openings", sa.LargeBinary(32), nullable=False),
+        sa.Column("receipt", sa.LargeBinary(32)),
+        sa.Column("time", sa.BigInteger),
+        sa.Column("caller", sa.Text, nullable=False),
+        sa.Column("event", sa.Integer),
+    )
+    op.create_index("operation_outbox", "operation", ["outbox"])
+    op.create_index("operation_reverses", "operation", ["reverses"])
+    op.create_table(
+        "operation_unit",
+        sa.Column("operation", sa.Integer, sa.ForeignKey("operation.id"), primary_key=True),
+        sa.Column("position", sa.SmallInteger, primary_key=True),
+        sa.Column("uri", sa.Text, nullable=False),
+        sa.Column("unit", sa.BigInteger, nullable=False),
+        sa.Column("outcome", sa.SmallInteger),
+    )
+    op.create_index("operation_unit_uri", "operation_unit", ["uri"])
+    op.create_table(
+        "alert",
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("unit", sa.BigInteger, nullable=False),
+        sa.Column("call", sa.LargeBinary(32), nullable=False),
+        sa.Column("party", sa.Integer, nullable=False),
+        sa.Column("asked", sa.SmallInteger, nullable=False),
+        sa.Column("found", sa.SmallInteger, nullable=False),
+        sa.Column("refusal", sa.SmallInteger, nullable=False),
+        sa.Column("block", sa.BigInteger, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("why", sa.String(10), nullable=False),
+        sa.Column("retracted", sa.Boolean, nullable=False),
+        sa.Column("closed_at", sa.BigInteger),
+        sa.Column("closed_by", sa.Text),
+        sa.UniqueConstraint("call", "unit"),
+    )
+    op.create_index("alert_unit", "alert", ["unit"])
+    op.create_table(
+        "alert_comment",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("alert", sa.Integer, sa.ForeignKey("alert.number"), nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
+        sa.Column("text", sa.Text, nullable=False),
+    )
+    op.create_index("alert_comment_alert", "alert_comment", ["alert"])

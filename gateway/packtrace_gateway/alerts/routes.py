@@ -1,0 +1,67 @@
+"""Alerts over HTTP."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, Field
+
+from packtrace.facts import Refusal, Status
+from packtrace.verdict import case_number
+from packtrace_gateway.access.guard import require
+from packtrace_gateway.access.models import Caller, Role
+from packtrace_gateway.alerts.models import Alert
+from packtrace_gateway.gateway import GatewayDependency
+
+router = APIRouter(prefix="/alerts", tags=["alerts"])
+WORKERS = (Role.QUALITY, Role.REGULATOR, Role.DISPENSER, Role.WAREHOUSE)
+Worker = Annotated[Caller, Depends(require(*WORKERS))]
+
+
+class Remark(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    text: Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
+@router.get("", dependencies=[Depends(require(*WORKERS, Role.AUDITOR))])
+def list_alerts(gateway: GatewayDependency, open_only: bool = False) -> list[dict[str, Any]]:
+    """Alerts, the newest first."""
+    return [_view(alert) for alert in gateway.alerts.all(open_only=open_only)]
+
+
+@router.get("/{number}", dependencies=[Depends(require(*WORKERS, Role.AUDITOR))])
+def get_alert(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+    """One alert with its comments."""
+    alert, comments = gateway.alerts.one(number)
+    shown = [{"time": entry.time, "author": entry.author, "text": entry.text} for entry in comments]
+    return _view(alert) | {"comments": shown}
+
+
+@router.post("/{number}/comments", status_code=204)
+def comment_alert(number: int, remark: Remark, gateway: GatewayDependency, caller: Worker) -> None:
+    """Say what was found out."""
+    gateway.alerts.comment(number, caller.name, remark.text)
+
+
+@router.post("/{number}/close", status_code=204)
+def close_alert(number: int, remark: Remark, gateway: GatewayDependency, caller: Worker) -> None:
+    """Close an alert, saying why."""
+    gateway.alerts.close(number, caller.name, remark.text)
+
+
+def _view(alert: Alert) -> dict[str, Any]:
+    return {
+        "number": alert.number,
+        "unit": str(alert.unit),
+        "case": case_number(alert.call),
+        "party": alert.party,
+        "asked": Status(alert.asked).name.lower(),
+        "found": Status(alert.found).name.lower(),
+        "refusal": Refusal(alert.refusal).name.lower(),
+        "block": alert.block,
+        "time": alert.time,
+        "why": alert.why,
+        "retracted": alert.retracted,
+        "state": "closed" if alert.closed_at else "open",
+        "closedBy": alert.closed_by,
+    }

@@ -1,0 +1,98 @@
+"""Opening alerts from the followed chain, and working them."""
+
+import time
+
+from sqlalchemy import select, update
+from sqlmodel import Session
+
+from packtrace.chain.facts import ChainReader
+from packtrace.errors import LifecycleError
+from packtrace.facts import batch_of_unit
+from packtrace_gateway.alerts.models import Alert, AlertComment
+from packtrace_gateway.db import Database
+from packtrace_gateway.ledger.indexing import Listener
+from packtrace_gateway.ledger.models import BatchRow, ConflictRow
+from packtrace_gateway.problems import NotFoundError
+from packtrace_gateway.settings import Settings
+
+MAX_LISTED = 500
+ROLE_REGULATOR = 1  # IPartyRegistry
+
+
+class AlertService(Listener):
+    """Alerts of one gateway: of its own calls, of its company's packs, and, for a regulator, of all."""
+
+    def __init__(self, settings: Settings, database: Database, reader: ChainReader) -> None:
+        self._settings = settings
+        self._database = database
+        self._reader = reader
+
+    def on_conflict(self, session: Session, conflict: ConflictRow) -> None:
+        why = self._why(session, conflict)
+        if why is None:
+            return
+        known = session.execute(
+            select(Alert).where(Alert.call == conflict.call, Alert.unit == conflict.unit)  # type: ignore[arg-type]
+        ).scalar()
+        alert = known or Alert(
+            unit=conflict.unit,
+            call=conflict.call,
+            party=conflict.party,
+            asked=conflict.to,
+            found=conflict.found,
+            refusal=conflict.refusal,
+            block=conflict.block_number,
+            time=conflict.time,
+            why=why,
+        )
+        alert.block, alert.time, alert.retracted = conflict.block_number, conflict.time, False
+        session.add(alert)
+
+    def on_retracted(self, session: Session, number: int) -> None:
+        session.execute(update(Alert).where(Alert.block > number).values(retracted=True))  # type: ignore[arg-type]
+
+    def _why(self, session: Session, conflict: ConflictRow) -> str | None:
+        if conflict.party == self._settings.party:
+            return "caller"
+        batch = session.get(BatchRow, batch_of_unit(conflict.unit))
+        if batch is not None and batch.mah == self._settings.company:
+            return "holder"
+        own = self._reader.parties([self._settings.party]).get(self._settings.party)
+        return "regulator" if own is not None and own.roles & ROLE_REGULATOR else None
+
+    def all(self, *, open_only: bool) -> list[Alert]:
+        """Alerts, the newest first."""
+        query = select(Alert).order_by(Alert.number.desc()).limit(MAX_LISTED)  # type: ignore[union-attr]
+        if open_only:
+            query = query.where(Alert.closed_at.is_(None))  # type: ignore[union-attr]
+        with self._database.read() as session:
+            return list(session.execute(query).scalars())
+
+    def one(self, number: int) -> tuple[Alert, list[AlertComment]]:
+        """An alert with its comments, oldest first. Raises NotFoundError."""
+        query = select(AlertComment).where(AlertComment.alert == number).order_by(AlertComment.id)  # type: ignore
+        with self._database.read() as session:
+            return self._alert(session, number), list(session.execute(query).scalars())
+
+    def comment(self, number: int, author: str, text: str) -> None:
+        """Add a comment to an alert, open or closed."""
+        with self._database.write() as session:
+            self._alert(session, number)
+            session.add(AlertComment(alert=number, time=int(time.time()), author=author, text=text))
+
+    def close(self, number: int, author: str, text: str) -> None:
+        """Close an alert, saying why. Raises LifecycleError when it is closed already."""
+        with self._database.write() as session:
+            alert = self._alert(session, number)
+            if alert.closed_at is not None:
+                raise LifecycleError(f"this alert was closed by {alert.closed_by}", field="number", value=number)
+            now = int(time.time())
+            session.add(AlertComment(alert=number, time=now, author=author, text=text))
+            alert.closed_at, alert.closed_by = now, author
+            session.add(alert)
+
+    def _alert(self, session: Session, number: int) -> Alert:
+        alert = session.get(Alert, number)
+        if alert is None:
+            raise NotFoundError("there is no such alert", field="number", value=number)
+        return alert
