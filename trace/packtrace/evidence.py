@@ -12,9 +12,9 @@ from eth_hash.auto import keccak
 from packtrace.commit.disclosure import Disclosure, VerifiedEvent
 from packtrace.commit.history import Step, history
 from packtrace.commit.items import Role
-from packtrace.errors import EvidenceError, IdentifierError
-from packtrace.facts import Facts, unit_number
-from packtrace.gs1 import sgtin_uri, sscc_of_uri
+from packtrace.errors import EvidenceError
+from packtrace.facts import BatchFacts, Facts, party_of_batch, unit_number
+from packtrace.gs1 import expires_at, sgtin_uri, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
 from packtrace.scan import Scan
 
@@ -80,9 +80,11 @@ def examine(scan: Scan, disclosures: Iterable[Disclosure]) -> Evidence:
     links: list[LogisticLink] = []
     for event in events:
         try:
-            links += _logistic_link(event)
-        except (EvidenceError, IdentifierError, KeyError, TypeError, ValueError) as error:
-            broken.append(f"event {event.digest.hex()[:12]}: custody data: {error}")
+            link = logistic_link(event)
+        except EvidenceError as error:
+            broken.append(f"event {event.digest.hex()[:12]}: {error}")
+        else:
+            links += [link] if link else []
     steps = tuple(history(uri, events))
     return Evidence(uri, tuple(events), tuple(broken), steps, product, batch, unit, commissioned, tuple(links))
 
@@ -95,19 +97,40 @@ def _commissioned(uri: str, events: Iterable[VerifiedEvent]) -> VerifiedEvent | 
     return None
 
 
-def _logistic_link(event: VerifiedEvent) -> list[LogisticLink]:
-    """An aggregation that fills a logistic unit names its number on chain and opens its SSCC's commitment."""
+def logistic_link(event: VerifiedEvent) -> LogisticLink | None:
+    """An aggregation that fills a logistic unit names its number on chain and opens its SSCC's commitment.
+
+    None for any other event. Raises EvidenceError when what it says is not complete.
+    """
     custody = event.header.core.get("custody")
     if custody is None:
-        return []
-    (parent,) = event.items[Role.PARENT]
+        return None
+    try:
+        (parent,) = event.items[Role.PARENT]
+        number, salt = int(custody["number"]), bytes.fromhex(custody["salt"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvidenceError(f"its custody data are not complete: {error!r}", field="custody") from error
     sscc = sscc_of_uri(parent)
     if sscc is None:
-        raise EvidenceError("the logistic unit has no SSCC", value=parent)
-    content = content_hash(
-        sscc_commitment(bytes.fromhex(custody["salt"]), sscc), event.header.item_root, sum(event.header.counts.values())
-    )
-    return [LogisticLink(int(custody["number"]), parent, content, event.digest)]
+        raise EvidenceError("the logistic unit has no SSCC", field="custody", value=parent)
+    content = content_hash(sscc_commitment(salt, sscc), event.header.item_root, sum(event.header.counts.values()))
+    return LogisticLink(number, parent, content, event.digest)
+
+
+def batch_differences(
+    event: VerifiedEvent, product: Product, batch: int, chain: BatchFacts, mah: int | None
+) -> list[str]:
+    """In what a commissioned batch differs from the chain's, by name. `mah` holds the product's GTIN on chain."""
+    compared = {
+        "items": chain.item_root == event.header.item_root,
+        "count": chain.count == sum(event.header.counts.values()),
+        "product": chain.product_key == product.product_key,
+        "lot": chain.lot_key == product.lot_key,
+        "expiry": chain.expires_at == expires_at(product.expiry),
+        "proposer": party_of_batch(batch) == event.party,
+        "marketing authorisation holder": chain.mah == mah,
+    }
+    return [name for name, same in compared.items() if not same]
 
 
 def content_hash(commitment: bytes, item_root: bytes, count: int) -> bytes:

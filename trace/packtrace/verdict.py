@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from packtrace.evidence import Evidence, anchored
+from packtrace.evidence import Evidence, anchored, batch_differences
 from packtrace.facts import BatchState, CustodyState, Facts, Recall, Status
 from packtrace.gs1 import expires_at
 from packtrace.locator import Answer
@@ -254,23 +254,10 @@ def _log(evidence: Evidence, facts: Facts, place: Place | None) -> Check:
 
 def _batch(evidence: Evidence, facts: Facts) -> Check:
     """The commissioned batch on chain is this event's, and its GTIN's holder stands behind it."""
-    event, product, unit = evidence.commissioned, evidence.product, facts.unit
-    if event is None or product is None or unit is None or unit.batch.state is BatchState.NONE:
+    event, product, number, unit = evidence.commissioned, evidence.product, evidence.batch, facts.unit
+    if not event or not product or number is None or unit is None or unit.batch.state is BatchState.NONE:
         return Check("batch", None, "the batch is not on chain (yet)", Headline.NOT_VERIFIED)
-    batch = unit.batch
-    wrong = [
-        name
-        for name, same in (
-            ("items", batch.item_root == event.header.item_root),
-            ("count", batch.count == sum(event.header.counts.values())),
-            ("product", batch.product_key == product.product_key),
-            ("lot", batch.lot_key == product.lot_key),
-            ("expiry", batch.expires_at == expires_at(product.expiry)),
-            ("proposer", evidence.batch is not None and evidence.batch >> 22 == event.party),
-            ("marketing authorisation holder", batch.mah == facts.mah_of_gtin),
-        )
-        if not same
-    ]
+    wrong = batch_differences(event, product, number, unit.batch, facts.mah_of_gtin)
     if wrong:
         return Check("batch", False, f"the batch on chain differs in: {', '.join(wrong)}", Headline.EVIDENCE_BROKEN)
     return Check("batch", True, "items, product, lot, expiry and holder are those on chain", Headline.EVIDENCE_BROKEN)

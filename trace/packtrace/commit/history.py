@@ -29,6 +29,18 @@ def history(uri: str, events: Iterable[VerifiedEvent]) -> list[Step]:
     return steps
 
 
+def containment(events: Iterable[VerifiedEvent]) -> dict[str, str]:
+    """What each item is inside of after `events`: child to parent.
+
+    Taken in the order of recording: in that order their parties checked that each was possible.
+    """
+    parents: dict[str, str] = {}
+    for event in sorted(events, key=lambda event: event.header.core["recordTime"]):
+        if event.header.core["type"] == "AggregationEvent":
+            _follow(event, parents)
+    return parents
+
+
 def _time(event: VerifiedEvent) -> tuple[str, str]:
     return event.header.core["eventTime"], event.header.core["recordTime"]
 
