@@ -1,0 +1,186 @@
+"""Consents of ours that were carried out without this table knowing how.
+
+Anybody may carry a consent to the chain, and a database that was restored from a backup has forgotten what was sent
+since. Both show in the same way: the chain's counter of a lane is ahead of the table. Nothing is signed on that lane
+until every position in between is accounted for: by the row whose call it was, or by a new row, marked `recovered`,
+that says what this database lost.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import cbor2
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from packtrace.chain.node import MAX_LOG_BLOCKS, Block, Receipt, Request
+from packtrace.chain.typed_data import digest
+from packtrace.errors import ChainError
+from packtrace_gateway.outbox import calls, moves
+from packtrace_gateway.outbox.calls import Carried
+from packtrace_gateway.outbox.context import Context, View
+from packtrace_gateway.outbox.effects import happened
+from packtrace_gateway.outbox.lanes import POSITIONS, Lane, carried_out
+from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
+
+log = logging.getLogger(__name__)
+
+REFERENCE = "found on chain, not in this database"
+UNKNOWN = "unknown"
+CHUNK = 200  # transactions that are asked for in one request
+
+
+class Transaction(NamedTuple):
+    """A transaction that one of the lane's contract's events came from."""
+
+    hash: bytes
+    to: str | None
+    data: bytes
+
+
+def reconcile(context: Context, view: View, lane: Lane, chain: int) -> None:
+    """Account for every position of `lane` below `chain`, the chain's own counter in the newest block."""
+    with context.database.read() as session:
+        known = carried_out(session, lane)
+        start = _start(session, lane, known, context.deployment.block)
+    missing = set(range(known, chain))
+    log.warning("%d calls of %s on %s were carried out by others", len(missing), lane.signer, lane.contract)
+    indirect: list[Transaction] = []
+    for transaction in _transactions(context, lane, start, view.head.number):
+        found = _direct(context, lane, transaction)
+        if found is None:
+            indirect.append(transaction)
+        elif (position := found.consent.nonce % POSITIONS) in missing and _adopt(context, lane, found, transaction):
+            missing.discard(position)
+        if not missing:
+            return
+    for position in sorted(missing):
+        _adopt_indirect(context, lane, position, indirect)
+
+
+def _start(session: Session, lane: Lane, known: int, first: int) -> int:
+    """The oldest block in which position `known` may have been used."""
+    rows = session.exec(_in_lane(lane)).all()
+    before = [row.block_number for row in rows if row.position == known - 1 and row.state in ON_CHAIN]
+    signed = [row.signed_block for row in rows if row.position == known]
+    bounds = (before, signed)
+    return max([first, *(min(number for number in some if number is not None) for some in bounds if any(some))])
+
+
+def _transactions(context: Context, lane: Lane, first: int, last: int) -> Iterator[Transaction]:
+    """The transactions of the blocks `first` to `last` in which the lane's contract did something, in order."""
+    for start in range(first, last + 1, MAX_LOG_BLOCKS):
+        end = min(start + MAX_LOG_BLOCKS - 1, last)
+        logs = context.node.logs(context.deployment, start, end, contract=lane.contract)
+        hashes = list(dict.fromkeys(log_.transaction_hash for log_ in logs))
+        for offset in range(0, len(hashes), CHUNK):
+            part = hashes[offset : offset + CHUNK]
+            asked = [Request("eth_getTransactionByHash", ["0x" + hash_.hex()]) for hash_ in part]
+            for hash_, answer in zip(part, context.node.batch(asked), strict=True):
+                if isinstance(answer, ChainError):
+                    raise answer
+                if answer is not None:
+                    yield Transaction(hash_, answer["to"], bytes.fromhex(answer["input"][2:]))
+
+
+def _direct(context: Context, lane: Lane, transaction: Transaction) -> Carried | None:
+    """The lane's call that is the transaction's own call; None for any other, and where a contract made the call."""
+    address = context.deployment.address(lane.contract)
+    if transaction.to is None or transaction.to.lower() != address.lower():
+        return None
+    found = calls.carried(lane.contract, transaction.data, lane.signer)
+    return found if found and found.consent.nonce >> 64 == lane.lane else None
+
+
+def _adopt(context: Context, lane: Lane, found: Carried, transaction: Transaction) -> bool:
+    """Give the execution to its row. False where the transaction failed, or is in no block any more."""
+    receipt = context.node.receipt(transaction.hash)
+    if receipt is None or not receipt.succeeded:
+        return False
+    block = context.node.block(receipt.block_hash)
+    values = calls.signed_part(found.contract, found.function, found.args)
+    consent = found.consent
+    call = digest(context.deployment, found.contract, found.function, values, consent.nonce, consent.deadline)
+    with context.write() as session:
+        row = _row_of(session, lane, found) or _new_row(session, lane, found.function, found.args)
+        moves.consented(session, row, consent, call, block.number)
+        _included(session, context, row, receipt, block)
+    return True
+
+
+def _adopt_indirect(context: Context, lane: Lane, position: int, candidates: Sequence[Transaction]) -> None:
+    """A position that another contract's call used: our row whose signature or event is there, or a new row."""
+    with context.database.read() as session:
+        rows = session.exec(_in_lane(lane).where(OutboxRow.position == position)).all()
+    for row in (row for row in rows if row.state not in ON_CHAIN):
+        for transaction in candidates:
+            receipt = context.node.receipt(transaction.hash)
+            if receipt is None or not receipt.succeeded:
+                continue
+            events = receipt.events(context.deployment)
+            signed = row.signature is not None and row.signature in transaction.data
+            if (signed or row.function == "changeStatus") and happened(
+                row.contract, row.function, row.args, row.digest, events
+            ):
+                block = context.node.block(receipt.block_hash)
+                with context.write() as session:
+                    stored = session.get_one(OutboxRow, row.id)
+                    _included(session, context, stored, receipt, block)
+                return
+    with context.write() as session:
+        log.error("position %d of %s on %s was used by a call that cannot be found", position, *lane[:2])
+        row = _new_row(session, lane, UNKNOWN, cbor2.dumps([]))
+        row.signer, row.position, row.state, row.settled = lane.signer, position, State.FINAL, True
+        session.add(row)
+
+
+def _included(session: Session, context: Context, row: OutboxRow, receipt: Receipt, block: Block) -> None:
+    moves.included(
+        session,
+        context.outbox,
+        row,
+        tx_hash=receipt.transaction_hash,
+        block=(block.number, block.hash, block.timestamp),
+        events=receipt.events(context.deployment),
+    )
+
+
+def _in_lane(lane: Lane) -> SelectOfScalar[OutboxRow]:
+    return select(OutboxRow).where(
+        OutboxRow.contract == lane.contract, OutboxRow.signer == lane.signer, OutboxRow.lane == lane.lane
+    )
+
+
+def _row_of(session: Session, lane: Lane, found: Carried) -> OutboxRow | None:
+    """The row whose consent this is; else the first one waiting for exactly this call (its database was restored)."""
+    same = session.exec(_in_lane(lane).where(OutboxRow.signature == found.consent.signature)).first()
+    if same is not None:
+        return same
+    waiting = select(OutboxRow).where(
+        OutboxRow.contract == lane.contract,
+        OutboxRow.function == found.function,
+        OutboxRow.args == found.args,
+        OutboxRow.lane == lane.lane,
+        col(OutboxRow.state).in_((State.QUEUED, State.SIGNED, State.BROADCAST)),
+    )
+    return session.exec(waiting.order_by(col(OutboxRow.id))).first()
+
+
+def _new_row(session: Session, lane: Lane, function: str, args: bytes) -> OutboxRow:
+    now = time.time()
+    row = OutboxRow(
+        contract=lane.contract,
+        function=function,
+        args=args,
+        key="",
+        lane=lane.lane,
+        reference=REFERENCE,
+        recovered=True,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row

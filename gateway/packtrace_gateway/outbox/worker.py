@@ -1,0 +1,103 @@
+"""The outbox's background work: one pass looks at the chain, moves what has moved, signs and sends what is due.
+
+Every step stores what it is about to do before it does it, so that a pass that is killed anywhere is simply continued
+by the next one, in this process or another.
+"""
+
+import logging
+import time
+
+from packtrace.errors import ChainError
+from packtrace_gateway.outbox import recovery, sending, signing, tracking
+from packtrace_gateway.outbox.context import Context, View
+from packtrace_gateway.outbox.lanes import Lane, carried_out, positions
+from packtrace_gateway.outbox.lease import LEASE_SECONDS, LeaseLostError
+
+log = logging.getLogger(__name__)
+
+RESEND_SECONDS = 10.0
+TROUBLE_SECONDS = 2.0  # until the next try when the node does not answer, or another process owns the outbox
+IDLE_SECONDS = 2.0
+SOON = 0.05  # an instant chain has the receipt at once
+
+
+class OutboxWorker:
+    """Give `run_once` to the gateway's workers, and the worker's `wake` to `Outbox.on_queued`."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._renewed = 0.0
+        self._checked = False  # the node is the deployment's, and every lane was compared with the chain
+        self._head: bytes | None = None
+        self._resent = 0.0
+
+    def run_once(self) -> float:
+        """One pass; the seconds until the next. A node that does not answer is no failure: everything waits."""
+        try:
+            self._own()
+            delay = self._pass()
+        except (LeaseLostError, ChainError) as error:
+            if self._context.outbox.trouble is None:
+                log.warning("the outbox waits: %s", error)
+            self._context.outbox.trouble = str(error)
+            self._checked, self._head = False, None
+            return TROUBLE_SECONDS
+        if self._context.outbox.trouble is not None:
+            log.info("the outbox goes on")
+            self._context.outbox.trouble = None
+        return delay
+
+    def close(self) -> None:
+        """Let another process have the outbox."""
+        with self._context.database.write() as session:
+            self._context.ownership.release(session)
+
+    def _own(self) -> None:
+        if not 0 <= time.monotonic() - self._renewed < LEASE_SECONDS / 4:
+            with self._context.database.write() as session:
+                self._context.ownership.take(session)
+            self._renewed = time.monotonic()
+
+    def _pass(self) -> float:
+        context = self._context
+        if not self._checked:
+            context.node.check(context.deployment)
+        view = tracking.look(context)
+        moved = view.head.hash != self._head
+        late = not 0 <= time.monotonic() - self._resent < RESEND_SECONDS
+        if moved:
+            tracking.take_back(context)
+        tracking.collect(context, view)
+        if moved and view.final is not None:
+            tracking.finalise(context, view.final)
+        self._account(view, everything=not self._checked)
+        sent = sending.send_due(context, view, all_of_them=moved or late)
+        if moved or late:
+            sending.send_again(context, view, all_of_them=late)
+        if late:
+            self._resent = time.monotonic()
+        self._checked, self._head = True, view.head.hash
+        if sent:
+            return SOON
+        return context.policy.poll_seconds if signing.work(context) else max(IDLE_SECONDS, context.policy.poll_seconds)
+
+    def _account(self, view: View, *, everything: bool) -> None:
+        """Compare the lanes with the chain, and sign what is due on those where both agree."""
+        context = self._context
+        lanes = signing.busy_lanes(context, all_of_them=everything)
+        chain = positions(context, lanes, view.head)
+        for lane, position in chain.items():
+            with context.database.read() as session:
+                ahead = position > carried_out(session, lane)
+            if ahead:
+                self._reconcile(view, lane, position)
+        signing.drop_dead(context, view, chain)
+        signing.sign_due(context, view, chain)
+
+    def _reconcile(self, view: View, lane: Lane, position: int) -> None:
+        try:
+            recovery.reconcile(self._context, view, lane, position)
+        except (LeaseLostError, ChainError):
+            raise
+        except Exception:  # one lane's trouble (a feature's handler) must not stop the others
+            log.exception("lane %d of %s on %s cannot be accounted for", lane.lane, lane.signer, lane.contract)
