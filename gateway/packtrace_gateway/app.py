@@ -17,25 +17,62 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import SQLAlchemyError
 
 from packtrace.chain.deployment import Deployment
+from packtrace.chain.facts import ChainReader
 from packtrace.chain.node import Node
 from packtrace.errors import ChainError, ChainUnreachable, PacktraceError
+from packtrace.scan import Place
 from packtrace_gateway import problems, reference
 from packtrace_gateway.access import routes as access_routes
 from packtrace_gateway.access.guard import Guard, require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.access.service import AccessService
+from packtrace_gateway.alerts import routes as alert_routes
+from packtrace_gateway.alerts.service import AlertService
+from packtrace_gateway.batches import routes as batch_routes
+from packtrace_gateway.batches.service import BatchService
 from packtrace_gateway.bodies import BodyLimit
+from packtrace_gateway.capture import routes as capture_routes
+from packtrace_gateway.capture.sealer import Sealer
+from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
+from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.gateway import Gateway
-from packtrace_gateway.keys import KeyRing
+from packtrace_gateway.keys import KeyRing, Purpose
+from packtrace_gateway.labels import routes as label_routes
+from packtrace_gateway.ledger.follower import Follower
+from packtrace_gateway.outbox import routes as outbox_routes
+from packtrace_gateway.outbox.context import Context, Policy
+from packtrace_gateway.outbox.service import KEYS, Outbox
+from packtrace_gateway.outbox.worker import OutboxWorker
+from packtrace_gateway.partners import routes as partner_routes
+from packtrace_gateway.partners.service import PartnerService
+from packtrace_gateway.products import routes as product_routes
+from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.serials import routes as serial_routes
 from packtrace_gateway.serials.service import SerialService
 from packtrace_gateway.settings import Settings
+from packtrace_gateway.status import routes as status_routes
+from packtrace_gateway.status.service import StatusService
+from packtrace_gateway.unconnected import NoExchange, NoLocator
+from packtrace_gateway.verify import routes as verify_routes
+from packtrace_gateway.verify.service import LedgerReceipts, VerifyService
 from packtrace_gateway.workers import Workers
 
 log = logging.getLogger(__name__)
 
-ROUTERS: tuple[APIRouter, ...] = (access_routes.router, serial_routes.router)
+ROUTERS: tuple[APIRouter, ...] = (
+    capture_routes.router,
+    verify_routes.router,
+    status_routes.router,
+    batch_routes.router,
+    serial_routes.router,
+    label_routes.router,
+    alert_routes.router,
+    product_routes.router,
+    partner_routes.router,
+    outbox_routes.router,
+    access_routes.router,
+)
 BULK: tuple[str, ...] = ("/capture", "/events", "/exchange")  # bodies up to `max_body`; all others `SMALL_BODY`
 SIGNED: tuple[str, ...] = ("/exchange",)  # authenticated by a partner's signature, not by an API key
 
@@ -54,20 +91,60 @@ def build(settings: Settings) -> Gateway:
     database = Database(settings.database_url)
     database.check_schema()
     deployment = Deployment.load(settings.deployment)
+    node = Node(settings.node, settings.node_timeout)
+    reader = ChainReader(node, deployment, settings.finality)
+    store, outbox, workers = EventStore(), Outbox(database), Workers()
+    partners, products = PartnerService(database, node, deployment), ProductService(database)
+    capture = CaptureService(settings, database, store, outbox, partners, products, NoExchange())
+    verify = VerifyService(
+        database, store, reader, NoLocator(), LedgerReceipts(database), Place(settings.party)
+    )
     gateway = Gateway(
         settings=settings,
         database=database,
         keys=KeyRing.load(settings),
-        node=Node(settings.node, settings.node_timeout),
+        node=node,
         deployment=deployment,
-        workers=Workers(),
+        reader=reader,
+        workers=workers,
+        outbox=outbox,
+        store=store,
         access=AccessService(database),
         serials=SerialService(database),
+        partners=partners,
+        products=products,
+        capture=capture,
+        batches=BatchService(settings, database, outbox, products),
+        verify=verify,
+        status=StatusService(settings, database, store, outbox, capture, verify),
+        alerts=AlertService(settings, database, reader),
     )
     _check_node_at_start(gateway)
-    gateway.workers.add("node", lambda: _check_node(gateway))
-    gateway.workers.add("key-use", gateway.access.record_use)
+    _add_workers(gateway)
     return gateway
+
+
+def _add_workers(gateway: Gateway) -> None:
+    workers, settings = gateway.workers, gateway.settings
+    workers.add("node", lambda: _check_node(gateway))
+    workers.add("key-use", gateway.access.record_use)
+    sender = OutboxWorker(
+        Context(
+            database=gateway.database,
+            outbox=gateway.outbox,
+            node=gateway.node,
+            deployment=gateway.deployment,
+            signers={name: gateway.keys.account(name) for name in KEYS if gateway.keys.has(name)},
+            relayers=gateway.keys.accounts(Purpose.RELAYER),
+            policy=Policy(finality=settings.finality),
+        )
+    )
+    gateway.outbox.on_queued(workers.add("outbox", sender.run_once).wake)
+    follower = Follower(gateway.database, gateway.node, gateway.deployment)
+    follower.register(gateway.alerts)
+    workers.add("follower", follower.run_once)
+    sealer = Sealer(settings, gateway.database, gateway.store, gateway.outbox)
+    workers.add("sealer", sealer.run_once)
 
 
 def create_app(settings: Settings) -> FastAPI:

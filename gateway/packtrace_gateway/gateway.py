@@ -6,12 +6,22 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from packtrace.chain.deployment import Deployment
+from packtrace.chain.facts import ChainReader
 from packtrace.chain.node import Node
 from packtrace_gateway.access.service import AccessService
+from packtrace_gateway.alerts.service import AlertService
+from packtrace_gateway.batches.service import BatchService
+from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
+from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.keys import KeyRing
+from packtrace_gateway.outbox.service import Outbox
+from packtrace_gateway.partners.service import PartnerService
+from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.serials.service import SerialService
 from packtrace_gateway.settings import Settings
+from packtrace_gateway.status.service import StatusService
+from packtrace_gateway.verify.service import VerifyService
 from packtrace_gateway.workers import Workers
 
 
@@ -24,10 +34,20 @@ class Gateway:
     keys: KeyRing
     node: Node
     deployment: Deployment
+    reader: ChainReader
     workers: Workers
+    outbox: Outbox
+    store: EventStore
 
     access: AccessService
     serials: SerialService
+    partners: PartnerService
+    products: ProductService
+    capture: CaptureService
+    batches: BatchService
+    verify: VerifyService
+    status: StatusService
+    alerts: AlertService
 
 
 def _of_request(request: Request) -> Gateway:

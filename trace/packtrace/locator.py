@@ -11,7 +11,8 @@ import rfc8785
 from eth_account import Account
 from eth_account.messages import SignableMessage, encode_defunct
 from eth_account.signers.local import LocalAccount
-from eth_keys.exceptions import BadSignature, ValidationError
+from eth_keys.exceptions import BadSignature
+from eth_utils.exceptions import ValidationError
 
 from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import EvidenceError

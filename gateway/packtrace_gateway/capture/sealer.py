@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlmodel import Session
 
 from packtrace.chain.contracts import Event as ChainEvent
@@ -59,7 +59,7 @@ class Sealer(Handler):
         session.flush()
         for index, ((number, _), path) in enumerate(zip(rows, seal_paths(digests), strict=True)):
             proof = SealProof(self._settings.party, LANE, sequence, count, index, path)
-            statement = update(StoredEvent).where(StoredEvent.id == number)  # type: ignore[arg-type]
+            statement = update(StoredEvent).where(StoredEvent.id == number)
             session.execute(statement.values(seal=seal_bytes(proof), seal_id=seal.id))
         return count
 
@@ -79,9 +79,7 @@ class Sealer(Handler):
         session.execute(update(Seal).where(Seal.outbox == row.id).values(state=state))  # type: ignore[arg-type]
 
 
-def _unsealed():  # type: ignore[no-untyped-def]
-    return (
-        select(StoredEvent.id, StoredEvent.digest)  # type: ignore[call-overload]
-        .where(StoredEvent.seal_id.is_(None), StoredEvent.secret.isnot(None))  # type: ignore
-        .order_by(StoredEvent.id)
-    )
+def _unsealed() -> Select[tuple[int, bytes]]:
+    query: Select[tuple[int, bytes]] = select(StoredEvent.id, StoredEvent.digest)  # type: ignore[call-overload]
+    unsealed = (StoredEvent.seal_id.is_(None), StoredEvent.secret.isnot(None))  # type: ignore[union-attr]
+    return query.where(*unsealed).order_by(StoredEvent.id)  # type: ignore[arg-type]

@@ -49,12 +49,12 @@ class PedigreeReader:
         found = list(uris)
         parents = [unit.id for unit in self._store.logistic_units(self._session, list(uris)).values()]
         while parents:
-            inner = []
+            inner: list[tuple[int, str]] = []
             for chunk in bulk.chunks(parents):
                 packs = select(Unit.prefix, Unit.suffix).where(Unit.parent.in_(chunk))  # type: ignore
-                found += self._store.prefixes.uris(self._session, self._session.execute(packs))  # type: ignore[arg-type]
+                found += self._store.prefixes.uris(self._session, self._session.execute(packs))
                 units = select(LogisticUnit.id, LogisticUnit.uri).where(LogisticUnit.parent.in_(chunk))  # type: ignore
-                inner += self._session.execute(units).all()
+                inner += [(number, uri) for number, uri in self._session.execute(units)]
             found += [uri for _, uri in inner]
             parents = [number for number, _ in inner]
         return found

@@ -6,12 +6,13 @@ those who trust this gateway.
 
 import time
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from packtrace.chain.facts import ChainReader
 from packtrace.chain.gather import gather
 from packtrace.errors import ChainError
 from packtrace.evidence import Evidence, examine
+from packtrace.facts import Status
 from packtrace.gs1 import sgtin_uri
 from packtrace.locator import Answer
 from packtrace.material import Material
@@ -21,6 +22,8 @@ from packtrace.verdict import Verdict, judge
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.pedigrees import PedigreeReader
 from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.ledger import service as ledger
+from packtrace_gateway.ledger.models import CallKind
 
 
 class Locates(Protocol):
@@ -29,10 +32,20 @@ class Locates(Protocol):
     def ask(self, scan: Scan) -> tuple[Answer, dict[str, object]] | None: ...
 
 
-class KnowsReceipts(Protocol):
-    """The newest receipt that changed a unit, from the followed chain."""
+class LedgerReceipts:
+    """Receipts from the followed chain: hints, which the verdict's node confirms or not."""
 
-    def newest(self, unit: int) -> Receipt | None: ...
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def newest(self, unit: int) -> Receipt | None:
+        """The receipt of the newest call that changed the unit and was not reversed since."""
+        with self._database.read() as session:
+            for call in ledger.history(session, unit):
+                if call.found is not None:
+                    found = ledger.receipt(session, call.call) if call.kind is CallKind.CHANGED else None
+                    return _receipt(found) if found else None
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,7 @@ class VerifyService:
         store: EventStore,
         reader: ChainReader,
         locator: Locates,
-        receipts: KnowsReceipts,
+        receipts: LedgerReceipts,
         place: Place,
     ) -> None:
         self._database = database
@@ -87,3 +100,7 @@ class VerifyService:
             return Material(())
         answer, plain = found
         return Material(answer.pedigree.disclosures if answer.pedigree else (), answer, plain)
+
+
+def _receipt(found: dict[str, Any]) -> Receipt:
+    return Receipt(**{**found, "to": Status(found["to"])})
