@@ -121,12 +121,13 @@ def encode_constructor(contract: str, args: Sequence[Any]) -> bytes:
     return bytecode(contract) + _encode(f"{contract}.constructor", _parameters(inputs), args)
 
 
-def decode_result(contract: str, function: str, data: bytes) -> Any:
+def decode_result(contract: str, function: str, data: bytes, arguments: int | None = None) -> Any:
     """What `function` returned: the value, or a tuple where it returns several.
 
-    Empty data means that there is no contract at the address that was called.
+    `arguments` is the number of its arguments, needed for an overloaded function. Empty data means that there is no
+    contract at the address that was called.
     """
-    outputs = _function(contract, function).outputs
+    outputs = _function(contract, function, arguments).outputs
     if not data and outputs:
         raise ChainError(
             "the node knows no such contract at the deployment's address; check that the deployment file "
@@ -138,14 +139,14 @@ def decode_result(contract: str, function: str, data: bytes) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def selector(contract: str, function: str) -> bytes:
-    """The 4 bytes that call data of `function` starts with."""
-    return _function(contract, function).hash[:4]
+def selector(contract: str, function: str, arguments: int | None = None) -> bytes:
+    """The 4 bytes that call data of `function` starts with; `arguments` as in `decode_result`."""
+    return _function(contract, function, arguments).hash[:4]
 
 
-def function_inputs(contract: str, function: str) -> tuple[Parameter, ...]:
-    """The parameters of `function`, in order."""
-    return _function(contract, function).inputs
+def function_inputs(contract: str, function: str, arguments: int | None = None) -> tuple[Parameter, ...]:
+    """The parameters of `function`, in order; `arguments` as in `decode_result`."""
+    return _function(contract, function, arguments).inputs
 
 
 # ---- errors and events ----
@@ -212,15 +213,14 @@ def _functions(contract: str) -> dict[str, list[Entry]]:
 
 
 def _function(contract: str, function: str, arguments: int | None = None) -> Entry:
-    """The function of that name; an overloaded one (OpenZeppelin's `nonces`) is chosen by its number of
-    arguments.
-    """
+    """The function of that name; an overloaded one (`nonces`, `authority`) is chosen by its number of arguments."""
     named = _functions(contract).get(function, [])
     if not named:
         raise ChainError(f"{contract} has no such function", field="function", value=function)
     fitting = [entry for entry in named if arguments is None or len(entry.inputs) == arguments]
-    if not fitting:
-        raise ChainError(f"{contract}.{function} takes {len(named[0].inputs)} arguments, not {arguments}", field="args")
+    if len(fitting) != 1:
+        possible = " or ".join(str(len(entry.inputs)) for entry in named)
+        raise ChainError(f"{contract}.{function} takes {possible} arguments, not {arguments}", field="args")
     return fitting[0]
 
 

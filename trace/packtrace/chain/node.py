@@ -138,7 +138,7 @@ class Node:
         ]
         answers = self.batch(requests_)
         return [
-            decode_result(call.contract, call.function, _bytes(_raised(answer)))
+            decode_result(call.contract, call.function, _bytes(_raised(answer)), len(call.args))
             for call, answer in zip(calls, answers, strict=True)
         ]
 
