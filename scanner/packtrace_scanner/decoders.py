@@ -60,10 +60,17 @@ class Reading:
 
 
 class Decoder:
-    """Reads frames. `wanted` says whether a reading ends the search; the default takes the first of any kind."""
+    """Reads frames.
 
-    def __init__(self, wanted: Callable[[Reading], bool] = lambda _: True) -> None:
+    `wanted` says whether a reading ends the search; the default takes the first of any kind. `tell` is told, once, if
+    a decoder is missing here.
+    """
+
+    def __init__(
+        self, wanted: Callable[[Reading], bool] = lambda _: True, tell: Callable[[str], None] = warnings.warn
+    ) -> None:
         self._wanted = wanted
+        self._tell = tell
         self._zbar: ZBar | None = None
         self._zbar_tried = False
         self._turn = 0
@@ -93,7 +100,7 @@ class Decoder:
             try:
                 self._zbar = ZBar()
             except ZBarMissingError as missing:
-                warnings.warn(str(missing), stacklevel=2)
+                self._tell(str(missing))
         if self._zbar is None:
             return []
         return [

@@ -18,16 +18,17 @@ class SettingsError(PacktraceError, ValueError):
 class Settings:
     """What is needed to verify a pack, beside its picture.
 
-    `gateway` is the company's own gateway (it has the pedigree) and `api_key_file` the key to it. `node` is the RPC
-    endpoint that this scanner trusts for facts about the chain, and `deployment` the file that names the contracts
-    there: never taken from the gateway, which is what is being checked. `place` is the party number of the premises.
+    `gateway` is the base URL of the company's own gateway, which has the pedigrees, and `api_key_file` the file with
+    the key to it. `node` is the URL of the node that this scanner trusts for facts about the chain, and `deployment`
+    the file that names the contracts there: never taken from the gateway, which is what is being checked. `place` is
+    the party number of the premises where the scanner stands.
     """
 
     gateway: str | None = None
     api_key_file: Path | None = None
     node: str | None = None
     deployment: Path | None = None
-    place: str | None = None
+    place: int | None = None
 
     @property
     def missing(self) -> list[str]:
@@ -40,13 +41,21 @@ class Settings:
         return Settings(**{field.name: given.get(field.name, getattr(self, field.name)) for field in fields(self)})
 
 
-_PATHS = {"api_key_file", "deployment"}
+_FORMS: dict[str, tuple[type, str]] = {
+    "gateway": (str, "a URL in quotes"),
+    "api_key_file": (str, "a path in quotes"),
+    "node": (str, "a URL in quotes"),
+    "deployment": (str, "a path in quotes"),
+    "place": (int, "a party number"),
+}
+_PATHS = frozenset({"api_key_file", "deployment"})
 
 
 def load(path: Path) -> Settings:
     """The settings in a ``scanner.toml``; files in it are relative to its folder. Raises SettingsError."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
         raise SettingsError(f"this configuration cannot be read: {error.strerror}", field=str(path)) from error
     if len(data) > MAX_CONFIG_BYTES:
@@ -55,10 +64,10 @@ def load(path: Path) -> Settings:
         table = tomllib.loads(data.decode("utf-8"))
     except ValueError as error:
         raise SettingsError(f"this configuration is not TOML: {error}", field=str(path)) from error
-    known = [field.name for field in fields(Settings)]
     for name, value in table.items():
-        if name not in known:
-            raise SettingsError("there is no such setting", field=name, rule=f"one of {', '.join(known)}")
-        if not isinstance(value, str) or not value:
-            raise SettingsError("this setting is a text in quotes", field=name, value=value)
-    return Settings(**{n: path.parent / v if n in _PATHS else v for n, v in table.items()})
+        if name not in _FORMS:
+            raise SettingsError("there is no such setting", field=name, rule=f"one of {', '.join(_FORMS)}")
+        kind, form = _FORMS[name]
+        if type(value) is not kind or not value:
+            raise SettingsError("this setting has another form", field=name, value=value, rule=form)
+    return Settings(**{name: path.parent / value if name in _PATHS else value for name, value in table.items()})

@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from packtrace.scan import Scan
 from packtrace.verdict import Check, Headline, HistoryEntry, Verdict
 
 MAX_TEXT = 200
@@ -59,7 +60,9 @@ _CHECK_STYLES = {True: ("✔", "passed", "green"), False: ("✖", "FAILED", "bol
 def show_verdict(console: Console, verdict: Verdict) -> None:
     """Print the verdict, the largest thing first."""
     sign = _SIGNS.get(verdict.headline, _CROSS)
-    lines = [ADVICE[verdict.headline], *_pack_lines(verdict)]
+    lines = [ADVICE[verdict.headline], *pack_lines(verdict.scan)]
+    if verdict.case:
+        lines.append(f"case {verdict.case}")
     console.print(_headline(console, sign, verdict.words, lines))
     if verdict.headline is not Headline.AUTHENTIC:
         _section(console, "Why", _bullets(verdict.reasons, sign.colour))
@@ -102,17 +105,11 @@ def _headline(console: Console, sign: Sign, words: str, lines: list[str]) -> Ren
 _INK = {"green": "black", "red": "white", "yellow": "black", "blue": "white"}
 
 
-def _pack_lines(verdict: Verdict) -> list[str]:
-    scan, product = verdict.scan, verdict.product
-    lot = scan.lot or product.get("lot")
-    expiry = scan.expiry.isoformat() if scan.expiry else product.get("expiry")
-    lines = [f"GTIN {scan.gtin}    serial {scan.serial}"]
-    data = "    ".join(f"{name} {value}" for name, value in (("lot", lot), ("expiry", expiry)) if value)
-    if data:
-        lines.append(data)
-    if verdict.case:
-        lines.append(f"case {verdict.case}")
-    return lines
+def pack_lines(scan: Scan) -> list[str]:
+    """What the pack's code says, in lines for people."""
+    data = [f"lot {scan.lot}"] if scan.lot else []
+    data += [f"expiry {scan.expiry}"] if scan.expiry else []
+    return [f"GTIN {scan.gtin}    serial {scan.serial}", *(["    ".join(data)] if data else [])]
 
 
 def _section(console: Console, title: str, content: RenderableType) -> None:

@@ -1,0 +1,185 @@
+"""`packtrace scan`: codes from a picture, a video or a camera, and the verdict on each pack."""
+
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from packtrace_scanner.reading import Meaning
+    from packtrace_scanner.settings import Settings
+    from packtrace_scanner.sources import Frame, Source
+    from packtrace_scanner.verifier import Verified, Verifier
+
+# The decoders take a moment to load, so they are loaded when they are needed; but where they are not installed, there
+# is no such command.
+for _needed in ("cv2", "zxingcpp"):
+    if find_spec(_needed) is None:
+        raise ModuleNotFoundError(f"No module named {_needed!r}", name=_needed)
+
+NOT_AUTHENTIC = 3
+"""Exit status when at least one pack's verdict was not "authentic, available"."""
+
+NOTHING_READ = 4
+"""Exit status when neither a pack nor a logistic unit was read."""
+
+SEEN_AGAIN = 3.0
+"""Seconds for which a code has to be out of sight of a camera before it counts as scanned anew."""
+
+app = typer.Typer()
+
+
+@app.command()
+def scan(
+    source: Annotated[str, typer.Argument(help="An image, a folder of images, a video, or a camera as camera:0.")],
+    gateway: Annotated[str | None, typer.Option(help="URL of your company's gateway.")] = None,
+    api_key_file: Annotated[Path | None, typer.Option(help="File with the API key to the gateway.")] = None,
+    node: Annotated[str | None, typer.Option(help="URL of the node that YOU trust for facts about the chain.")] = None,
+    deployment: Annotated[Path | None, typer.Option(help="File that names the contracts on that chain.")] = None,
+    place: Annotated[int | None, typer.Option(help="Party number of the premises where this scanner stands.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A scanner.toml with these settings.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the first pack or logistic unit.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One line of JSON for each code.")] = False,
+) -> None:
+    """Read codes and say what each pack is.
+
+    Proofs come from your gateway, facts about the chain from your own node. Without them a code is read, not verified.
+    Ends with status 3 if a pack is not authentic and available, 4 if nothing was read.
+    """
+    from packtrace_scanner.settings import Settings, load
+    from packtrace_scanner.sources import open_source
+
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that lacks a character still shows the verdict
+            stream.reconfigure(errors="replace")
+    base = load(config) if config else Settings()
+    settings = base.with_options(
+        gateway=gateway, api_key_file=api_key_file, node=node, deployment=deployment, place=place
+    )
+    verifier = _verifier(settings)
+    output = _Output(Console(), Console(stderr=True), json)
+    try:
+        opened = open_source(source, problem=lambda error: output.tell(str(error)))
+        for frame, meaning in _meanings(opened, output):
+            output.show(frame, meaning, verifier)
+            if once and output.items:
+                break
+    except KeyboardInterrupt:  # how a camera is left
+        pass
+    finally:
+        if verifier:
+            verifier.close()
+    if not output.items:
+        output.tell(f"no code of a pack or a logistic unit in {source}: more light, nearer, sharper?")
+    if not output.items or output.bad:
+        raise typer.Exit(NOT_AUTHENTIC if output.items else NOTHING_READ)
+
+
+def _verifier(settings: "Settings") -> "Verifier | None":
+    """None where nothing at all is configured: then codes are only read."""
+    from packtrace_scanner.settings import Settings
+    from packtrace_scanner.verifier import Verifier
+
+    return None if settings == Settings() else Verifier(settings)
+
+
+def _meanings(source: "Source", output: "_Output") -> "Iterator[tuple[Frame, Meaning]]":
+    """What is scanned, each code once: again only when it was out of sight for a while, or in another picture."""
+    from packtrace_scanner.decoders import Decoder
+    from packtrace_scanner.reading import interpret, is_item
+
+    decoder = Decoder(is_item, output.tell)
+    seen: dict[tuple[tuple[str, str], ...], float] = {}
+    for frame in source.frames:
+        for meaning in interpret((decoder.read_live if source.live else decoder.read)(frame.gray)):
+            code = tuple((reading.symbology, reading.text) for reading in meaning.readings)
+            last = seen.get(code)
+            seen[code] = frame.time
+            if not source.live or last is None or frame.time - last > SEEN_AGAIN:
+                yield frame, meaning
+
+
+class _Output:
+    """Shows what was scanned, for people or for programs, and counts."""
+
+    def __init__(self, console: Console, errors: Console, json: bool) -> None:
+        self._console = console
+        self._errors = errors
+        self._json = json
+        self.items = 0
+        self.bad = 0
+
+    def tell(self, message: str) -> None:
+        """Something to know that is no result."""
+        self._errors.print(message, style="yellow", markup=False, highlight=False)
+
+    def show(self, frame: "Frame", meaning: "Meaning", verifier: "Verifier | None") -> None:
+        """Show one code; verify it if it is a pack's."""
+        from packtrace.verdict import Headline
+        from packtrace_scanner.reading import NotMedicine, ScannedPack
+
+        verified = None
+        if not isinstance(meaning, NotMedicine):
+            self.items += 1
+        if isinstance(meaning, ScannedPack) and verifier:
+            verified = verifier.verify(meaning.scan)
+            self.bad += verified.verdict.headline is not Headline.AUTHENTIC
+        if self._json:
+            line = orjson.dumps(_as_json(frame, meaning, verified), option=orjson.OPT_APPEND_NEWLINE)
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+        else:
+            self._print(frame, meaning, verified)
+
+    def _print(self, frame: "Frame", meaning: "Meaning", verified: "Verified | None") -> None:
+        from packtrace.gs1.application_identifiers import application_identifier
+        from packtrace_scanner import terminal
+        from packtrace_scanner.reading import NotMedicine, ScannedLogisticUnit
+
+        where = f"{meaning.readings[0].kind} in {frame.name}"
+        if verified:
+            terminal.show_verdict(self._console, verified.verdict)
+            for note in verified.notes:
+                self.tell(note)
+        elif isinstance(meaning, NotMedicine):
+            terminal.show_refusal(self._console, "not a medicine code", [meaning.reason, where])
+        elif isinstance(meaning, ScannedLogisticUnit):
+            pairs = sorted(meaning.elements.pairs)  # the SSCC, AI (00), comes first
+            lines = [f"{application_identifier(ai).title} {value}" for ai, value in pairs]
+            terminal.show_reading(self._console, "logistic unit", [*lines, where])
+        else:
+            lines = terminal.pack_lines(meaning.scan)
+            lines += [f"national number {meaning.national_number}"] if meaning.national_number else []
+            unchecked = "Nothing was checked. To verify, give --gateway, --api-key-file, --node, --deployment, --place"
+            terminal.show_reading(self._console, "read, not verified", [*lines, where, f"{unchecked} or --config."])
+
+
+def _as_json(frame: "Frame", meaning: "Meaning", verified: "Verified | None") -> dict[str, Any]:
+    from packtrace_scanner.reading import NotMedicine, ScannedPack
+
+    line: dict[str, Any] = {"frame": frame.name, "time": round(frame.time, 3)}
+    line["codes"] = [
+        {
+            "symbology": reading.symbology,
+            "text": reading.text,
+            "corners": reading.corners,
+            "decoder": reading.decoder,
+        }
+        for reading in meaning.readings
+    ]
+    if isinstance(meaning, NotMedicine):
+        return line | {"kind": "other", "reason": meaning.reason}
+    line["elements"] = dict(meaning.elements.pairs)
+    if not isinstance(meaning, ScannedPack):
+        return line | {"kind": "logistic unit", "sscc": meaning.sscc}
+    scan = meaning.scan
+    line |= {"kind": "pack", "gtin": scan.gtin, "serial": scan.serial, "lot": scan.lot, "expiry": scan.expiry}
+    line["verdict"] = verified.verdict.to_json() if verified else None
+    line["notes"] = list(verified.notes) if verified else []
+    return line
