@@ -82,18 +82,18 @@ class Database:
     def migrate(self) -> None:
         """Bring the database to this program's schema, in one transaction; makes the file if need be."""
         self.file.touch(mode=0o600)  # product secrets are in it; SQLite gives its log the same mode
-        with self._writing(), self._writer.connect() as connection:
-            if self._revision(connection) not in (None, *self._known_revisions()):
-                raise self._newer(self._revision(connection))
-            connection.rollback()
-            _migrate(connection)
+        with self._writing():
+            revision = self._revision(self._writer)
+            if revision not in (None, *self._known_revisions()):
+                raise self._newer(revision)
+            with self._writer.connect() as connection:
+                _migrate(connection)
 
     def check_schema(self) -> None:
         """Raise `DatabaseStateError` unless the database has exactly this program's schema."""
         if not self.file.exists():
             raise DatabaseStateError(f"there is no database {self.file}: run `packtrace gateway migrate DIR`")
-        with self._reader.connect() as connection:
-            revision = self._revision(connection)
+        revision = self._revision(self._reader)
         known = self._known_revisions()
         if revision == known[0]:
             return
@@ -122,9 +122,10 @@ class Database:
             self._write_owner = None
             self._write_lock.release()
 
-    def _revision(self, connection: Connection) -> str | None:
+    def _revision(self, engine: Engine) -> str | None:
         try:
-            return MigrationContext.configure(connection).get_current_revision()
+            with engine.connect() as connection:
+                return MigrationContext.configure(connection).get_current_revision()
         except DatabaseError as error:
             raise DatabaseStateError(f"{self.file} is not a database that can be read: {error.orig}") from None
 

@@ -168,10 +168,10 @@ async def _validation(request: Request, error: Exception) -> Response:
 def _finding(item: Any) -> dict[str, Any]:
     if item["type"] == "json_invalid":
         reason = item.get("ctx", {}).get("error", "")
-        return {"field": "body", "rule": f"JSON (RFC 8259): {reason} at character {item['loc'][-1]}"}
+        return {"field": "body", "rule": f"JSON (RFC 8259); character {item['loc'][-1]}: {reason}"}
     place, *rest = item["loc"]
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
-    finding = {"field": path.lstrip(".") or place, "rule": item["msg"]}
+    finding = {"field": path.lstrip(".") or place, "rule": item["msg"].removeprefix("Value error, ")}
     if item["type"] != "missing":
         finding["value"] = _shown(item.get("input"))
     return finding

@@ -188,7 +188,8 @@ def _refusal(error: ValidationError) -> SettingsError:
     if first["type"] == "missing":
         return SettingsError("this setting is required", field=name, rule=rule)
     secret = not Settings.model_fields[name].repr
-    return SettingsError(first["msg"], field=name, value=None if secret else first["input"], rule=rule)
+    message = first["msg"].removeprefix("Value error, ")
+    return SettingsError(message, field=name, value=None if secret else first["input"], rule=rule)
 
 
 def _toml(value: Any) -> str:

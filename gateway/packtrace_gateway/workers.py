@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from packtrace.errors import PacktraceError
+
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 0.5  # seconds after the first failure, doubled with each further one
@@ -95,8 +97,9 @@ class Worker:
         self._failures += 1
         self._last_failure = time.time()
         self._error = type(error).__name__
-        # The traceback once; while it goes on, one line each time.
-        log.warning("%s failed (%d in a row): %s", self.name, self._failures, error, exc_info=self._failures == 1)
+        # The traceback of a surprise, once; otherwise one line.
+        unexpected = self._failures == 1 and not isinstance(error, PacktraceError)
+        log.warning("%s failed (%d in a row): %s", self.name, self._failures, error, exc_info=unexpected)
 
     def _succeeded(self) -> None:
         if self._failures:
