@@ -38,6 +38,7 @@ class _Names:
         for event in events:
             for part in _open_parts(event):
                 self._collect(part, namespaces)
+        self._taken |= {namespace.partition(":")[0] for namespace in namespaces}
         number = 0
         for namespace in sorted(namespaces - set(self._prefixes)):
             number += 1
