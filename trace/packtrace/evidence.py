@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
@@ -17,6 +18,9 @@ from packtrace.facts import BatchFacts, Facts, party_of_batch, unit_number
 from packtrace.gs1 import expires_at, sgtin_uri, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
 from packtrace.scan import Scan
+# Batches have 44 bits on chain, logistic units 64 (contracts/interfaces).
+MAX_BATCH_NUMBER = 1 << 44
+MAX_LOGISTIC_NUMBER = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,11 @@ def examine(scan: Scan, disclosures: Iterable[Disclosure]) -> Evidence:
     product, batch, unit = None, None, None
     if commissioned is not None:
         try:
-            data = commissioned.header.core["product"]
-            product = Product.from_json(data)
-            batch = int(data["batch"])
+            product, batch = commissioned_batch(commissioned)
             unit = unit_number(batch, commissioned.items[Role.EPC][uri])
             if product.gtin != scan.gtin:
                 broken.append(f"event {commissioned.digest.hex()[:12]}: commissions {product.gtin}, not {scan.gtin}")
-        except (EvidenceError, KeyError, TypeError, ValueError) as error:
+        except EvidenceError as error:
             broken.append(f"event {commissioned.digest.hex()[:12]}: {error}")
     links: list[LogisticLink] = []
     for event in events:
@@ -97,6 +99,16 @@ def _commissioned(uri: str, events: Iterable[VerifiedEvent]) -> VerifiedEvent | 
     return None
 
 
+def commissioned_batch(event: VerifiedEvent) -> tuple[Product, int]:
+    """Product and batch number of a commissioning of packs. Raises EvidenceError when it does not say."""
+    data: dict[str, Any] = event.header.core.get("product") or {}
+    product = Product.from_json(data)
+    batch = data.get("batch")
+    if type(batch) is not int or not 0 < batch < MAX_BATCH_NUMBER:
+        raise EvidenceError("the batch has no number on chain", field="product.batch", value=batch)
+    return product, batch
+
+
 def logistic_link(event: VerifiedEvent) -> LogisticLink | None:
     """An aggregation that fills a logistic unit names its number on chain and opens its SSCC's commitment.
 
@@ -111,8 +123,8 @@ def logistic_link(event: VerifiedEvent) -> LogisticLink | None:
     except (KeyError, TypeError, ValueError) as error:
         raise EvidenceError(f"its custody data are not complete: {error!r}", field="custody") from error
     sscc = sscc_of_uri(parent)
-    if sscc is None:
-        raise EvidenceError("the logistic unit has no SSCC", field="custody", value=parent)
+    if sscc is None or not 0 < number < MAX_LOGISTIC_NUMBER:
+        raise EvidenceError("the logistic unit has no SSCC, or no number on chain", field="custody", value=parent)
     content = content_hash(sscc_commitment(salt, sscc), event.header.item_root, sum(event.header.counts.values()))
     return LogisticLink(number, parent, content, event.digest)
 

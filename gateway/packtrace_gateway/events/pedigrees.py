@@ -81,6 +81,20 @@ class PedigreeReader:
         ordered = sorted(wanted, key=lambda number: (self._events[number].record_time, number))
         return tuple(self._disclosure(self._events[number], wanted[number]) for number in ordered)
 
+    def commissioning(self, uri: str) -> Disclosure | None:
+        """A pack's commissioning, with no other item; None where the pack is not known here."""
+        unit = self._store.units(self._session, [uri]).get(uri)
+        if unit is None:
+            return None
+        event, position, _, _ = unit
+        self._load([event])
+        return self._disclosure(self._events[event], {uri: position})
+
+    def header(self, event: int) -> Disclosure:
+        """An event without its items."""
+        stored = self._session.get_one(StoredEvent, event)
+        return Disclosure(stored_header(stored.header).closed_but(()), NO_ITEMS, stored_seal(stored.seal))
+
     def _participations(self, uris: Collection[str]) -> dict[str, list[Part]]:
         keys = self._store.prefixes.keys(self._session, uris)
         groups: dict[int, list[str]] = {}

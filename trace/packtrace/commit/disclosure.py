@@ -14,8 +14,8 @@ from packtrace.commit.header import Header
 from packtrace.commit.items import Role
 from packtrace.commit.merkle import TILE_HEIGHT, KnownTree
 from packtrace.commit.salts import SALT_BYTES
-from packtrace.commit.seal import MAX_EVENTS, SealProof
-from packtrace.errors import EvidenceError
+from packtrace.commit.seal import MAX_EVENTS, MAX_LOG_NUMBER, SealProof
+from packtrace.errors import DocumentError, EvidenceError
 
 # The longest URI of a GS1 key is far below this; other identifiers (verbatim URIs) may be longer.
 MAX_URI = 1024
@@ -63,7 +63,10 @@ class Disclosure:
         event without a seal is its party's word only.
         """
         header = headers.check_received(self.header.fields)
-        digest = header.digest
+        try:
+            digest = header.digest
+        except DocumentError as error:
+            raise EvidenceError(error.message, rule="header", field=error.field) from error
         shown = self.shown
         if not len(shown.uris) == len(shown.indices) == len(shown.salts) / SALT_BYTES:
             raise EvidenceError("items, positions and salts differ in number", rule="item proof", field=_name(digest))
@@ -89,8 +92,10 @@ class Disclosure:
             raise EvidenceError(
                 "the event is sealed by another party than recorded it", rule="seal", field=_name(digest)
             )
-        if seal is not None and not 0 < seal.count <= MAX_EVENTS:
-            raise EvidenceError("a seal holds 1 to 2^20 events", rule="seal", value=seal.count)
+        if seal is not None and not (
+            0 < seal.count <= MAX_EVENTS and seal.lane < MAX_LOG_NUMBER and seal.sequence < MAX_LOG_NUMBER
+        ):
+            raise EvidenceError("a seal of 1 to 2^20 events, in a lane and sequence of 64 bits", rule="seal")
         by_role: dict[Role, dict[str, int]] = {}
         for index, uri in zip(shown.indices, shown.uris, strict=True):
             by_role.setdefault(items.role_at(counts, index), {})[uri] = index

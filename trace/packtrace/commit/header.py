@@ -21,6 +21,11 @@ EVENT_TAG = b"packtrace/event/v1"
 CORE = "core"
 # A header has a core, about ten fields of the standard, and one for each extension; more is a mistake or an attack.
 MAX_FIELDS = 256
+# What every core says, and what it says or leaves empty; no word of the vocabulary, time or URI is longer.
+TEXTS = ("type", "action", "eventTime", "recordTime")
+TEXTS_OR_NOTHING = ("bizStep", "disposition", "readPoint")
+MAX_TEXT = 1024
+PARTIES = 1 << 22  # party numbers are below (IPartyRegistry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,7 @@ class Field:
     def leaf_hash(self) -> bytes:
         try:
             return merkle.leaf_hash(FIELD_TAG + self.salt + rfc8785.dumps([self.name, self.value]))
-        except rfc8785.CanonicalizationError as error:
+        except (rfc8785.CanonicalizationError, RecursionError) as error:
             raise DocumentError(f"the value cannot be written as canonical JSON: {error}", field=self.name) from error
 
 
@@ -120,11 +125,17 @@ def check_received(fields: Sequence[Field | bytes]) -> Header:
             and len(counts) == len(items["counts"])
             and all(type(count) is int and 0 < count <= merkle.MAX_SIZE for count in counts.values())
             and size <= merkle.MAX_SIZE
-            and all(isinstance(header.core[name], str) for name in ("type", "action", "eventTime", "recordTime"))
+            and all(_is_text(header.core[name]) for name in TEXTS)
+            and all(header.core[name] is None or _is_text(header.core[name]) for name in TEXTS_OR_NOTHING)
             and type(header.core["party"]) is int
+            and 0 < header.core["party"] < PARTIES
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceError(f"the header's core is not complete: {error!r}", rule="header") from error
     if not sound:
         raise EvidenceError("the header's core is not well formed", rule="header")
     return header
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_TEXT

@@ -10,6 +10,8 @@ from packtrace.commit import merkle
 
 # Events that one seal may hold; a path then has at most 20 nodes.
 MAX_EVENTS = 1 << 20
+# Lanes and sequences have 64 bits on chain (IEventLog).
+MAX_LOG_NUMBER = 1 << 64
 
 
 @dataclass(frozen=True, slots=True)
