@@ -84,9 +84,12 @@ def scan(
 def _verifier(settings: "Settings") -> "Verifier | None":
     """None where nothing at all is configured: then codes are only read."""
     from packtrace_scanner.settings import Settings
+
+    if settings == Settings():
+        return None
     from packtrace_scanner.verifier import Verifier
 
-    return None if settings == Settings() else Verifier(settings)
+    return Verifier(settings)
 
 
 def _meanings(source: "Source", output: "_Output") -> "Iterator[tuple[Frame, Meaning]]":
@@ -121,7 +124,6 @@ class _Output:
 
     def show(self, frame: "Frame", meaning: "Meaning", verifier: "Verifier | None") -> None:
         """Show one code; verify it if it is a pack's."""
-        from packtrace.verdict import Headline
         from packtrace_scanner.reading import NotMedicine, ScannedPack
 
         verified = None
@@ -129,7 +131,7 @@ class _Output:
             self.items += 1
         if isinstance(meaning, ScannedPack) and verifier:
             verified = verifier.verify(meaning.scan)
-            self.bad += verified.verdict.headline is not Headline.AUTHENTIC
+            self.bad += not verified.authentic
         if self._json:
             line = orjson.dumps(_as_json(frame, meaning, verified), option=orjson.OPT_APPEND_NEWLINE)
             sys.stdout.buffer.write(line)

@@ -21,7 +21,7 @@ from packtrace.evidence import examine
 from packtrace.facts import Facts
 from packtrace.material import Material
 from packtrace.scan import Place, Scan
-from packtrace.verdict import Verdict, judge
+from packtrace.verdict import Headline, Verdict, judge
 from packtrace_scanner.settings import Settings, SettingsError
 
 GATEWAY_TIMEOUT = 10.0
@@ -40,6 +40,11 @@ class Verified:
 
     verdict: Verdict
     notes: tuple[str, ...]
+
+    @property
+    def authentic(self) -> bool:
+        """Whether all checks were made and passed."""
+        return self.verdict.headline is Headline.AUTHENTIC
 
 
 class Verifier:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from packtrace.gs1 import ElementString, element_string
+from packtrace.gs1.application_identifiers import NATIONAL_NUMBERS, application_identifier
+from packtrace.gs1.keys import national_number
 from packtrace_gateway.labels.drawing import Code, Drawing, Text
 from packtrace_gateway.labels.symbols import data_matrix, digital_link_qr
 
@@ -23,18 +25,6 @@ TEXT_MM = 2.4
 
 LINE_MM = 3.0
 
-NATIONAL_NAMES = {
-    "710": "PZN",
-    "711": "CIP",
-    "712": "CN",
-    "713": "DRN",
-    "714": "AIM",
-    "715": "NDC",
-    "716": "AIC",
-    "717": "SRN",
-}
-"""What each national number is called (GS1 General Specifications, 3.2: data titles of the NHRN)."""
-
 
 @dataclass(frozen=True, slots=True)
 class PackLabel:
@@ -49,7 +39,10 @@ class PackLabel:
     def elements(self) -> ElementString:
         """The element string, validated. `expiry` is YYMMDD, day 00 for a month's end. Raises IdentifierError."""
         pairs = [("01", self.gtin), ("17", self.expiry), ("10", self.lot), ("21", self.serial)]
-        return element_string([*pairs, *([self.national] if self.national else [])])
+        if self.national:
+            ai, number = self.national
+            pairs.append((ai, national_number(ai, number)))
+        return element_string(pairs)
 
 
 def pack_drawing(label: PackLabel, symbol: PackSymbol = "datamatrix") -> Drawing:
@@ -69,9 +62,14 @@ def pack_drawing(label: PackLabel, symbol: PackSymbol = "datamatrix") -> Drawing
 
 
 def _lines(elements: ElementString) -> list[str]:
-    named = {"01": "PC", "21": "SN", "10": "LOT", **NATIONAL_NAMES}
+    named = {"01": "PC", "21": "SN", "10": "LOT", **{ai: national_name(ai) for ai in NATIONAL_NUMBERS}}
     lines = [f"{name} {value}" for ai, name in named.items() if (value := elements.value(ai)) is not None]
     return [*lines, f"EXP {readable_expiry(elements)}"]
+
+
+def national_name(ai: str) -> str:
+    """What a market calls its national number: the AI's data title without "NHRN"."""
+    return application_identifier(ai).title.removeprefix("NHRN ")
 
 
 def readable_expiry(elements: ElementString) -> str:

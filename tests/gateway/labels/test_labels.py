@@ -17,7 +17,7 @@ from packtrace.gs1 import GS, element_string, parse_digital_link, parse_scan, wi
 from packtrace_gateway.labels import symbols
 from packtrace_gateway.labels.drawing import Code, Drawing, Text, to_image, to_pdf, to_png, to_svg
 from packtrace_gateway.labels.logistic import WIDTH_MM, LogisticLabel, logistic_drawing
-from packtrace_gateway.labels.pack import NATIONAL_NAMES, PackLabel, pack_drawing
+from packtrace_gateway.labels.pack import PackLabel, pack_drawing
 from packtrace_gateway.labels.sheet import sheets
 from packtrace_gateway.labels.symbols import LabelError, Symbol, data_matrix, digital_link_qr, dots, gs1_128
 
@@ -62,12 +62,15 @@ def test_expiry_at_a_months_end_is_printed_as_the_month() -> None:
     assert "EXP 2027-11" in texts(pack_drawing(PackLabel(GTIN, "1", "L", "271100")))
 
 
-@pytest.mark.parametrize("ai", NATIONAL_NAMES)
-def test_national_number_is_in_the_code_and_in_the_text(ai: str) -> None:
+@pytest.mark.parametrize(
+    ("ai", "name"),
+    [("710", "PZN"), ("711", "CIP"), ("712", "CN"), ("713", "DRN"), ("714", "AIM"), ("715", "NDC"), ("716", "AIC")],
+)
+def test_national_number_is_in_the_code_and_in_the_text(ai: str, name: str) -> None:
     drawing = pack_drawing(PackLabel(GTIN, "S1", "L1", "271130", (ai, "1234567")))
     ((identifier, data),) = read(to_png(drawing))
     assert parse_scan(identifier + data).value(ai) == "1234567"
-    assert f"{NATIONAL_NAMES[ai]} 1234567" in texts(drawing)
+    assert f"{name} 1234567" in texts(drawing)
 
 
 def test_qr_label_carries_the_digital_link() -> None:
@@ -101,6 +104,7 @@ def test_any_content_reads_back_from_both_symbols(gtin: str, serial: str, lot: s
         (PackLabel(GTIN, "S", "L", "271131"), "(17)"),
         (PackLabel(GTIN, "S", "L", "27113"), "(17)"),
         (PackLabel(GTIN, "S", "L", "271130", ("710", "X" * 21)), "(710)"),
+        (PackLabel(GTIN, "S", "L", "271130", ("00", SSCC)), "(00)"),
     ],
 )
 def test_content_that_breaks_a_rule_is_refused_before_anything_is_drawn(
