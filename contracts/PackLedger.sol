@@ -43,7 +43,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
 
     /// @dev Three slots: itemRoot; lotKey; all the rest.
     mapping(uint64 batch => Batch) private _batches;
-    mapping(uint256 key => StatusWord) private _words;
+    mapping(uint256 key => Word) private _words;
     mapping(bytes32 id => bytes32) private _receipts;
     mapping(bytes32 id => uint256) private _reversed;
     mapping(address key => Allowance) private _suspects;
@@ -55,22 +55,29 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         uint128 used;
     }
 
-    /// @dev What the loop over a call's units needs to know about the batch of the unit at hand.
-    struct Lot {
-        uint64 batch;
-        BatchState state;
-        uint32 mah;
-        uint32 count;
-        bool expired;
-        bool recalled;
+    struct Word {
+        StatusWord units;
     }
 
-    /// @dev Who made a call, and which.
-    struct Caller {
-        bytes32 call;
+    /// @dev One call that changes units: who made it, to which status, under which rule.
+    /// @param id the call's EIP-712 digest
+    struct Call {
+        bytes32 id;
         uint32 party;
         uint32 company;
         uint16 roles;
+        Status to;
+        StatusRules.Rule rule;
+    }
+
+    /// @dev What the batch at hand means for the units of a call. Number 0 is no batch.
+    /// @param early refusal of any unit, whatever its status
+    /// @param late  refusal of a unit whose status would allow the change
+    struct Lot {
+        uint64 batch;
+        uint32 count;
+        Refusal early;
+        Refusal late;
     }
 
     constructor(address initialAuthority, IPartyRegistry registry, IRecallBoard recallBoard)
@@ -150,28 +157,17 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         returns (bytes32 id)
     {
         if (to == Status.ACTIVE) revert InvalidStatus(to);
-        uint256 length = _lengthOf(units);
+        uint256 count = _countOf(units);
         id = _accept(
             keccak256(abi.encode(CHANGE_STATUS, to, keccak256(units), openings, consent.nonce, consent.deadline)),
             consent
         );
-        Caller memory caller = _callerOf(id, consent.signer);
-        if (to == Status.SUSPECT) _useAllowance(consent.signer, length);
-
-        StatusRules.Rule memory rule = StatusRules.ruleOf(to);
-        bytes memory outcomes = new bytes(length);
-        Lot memory lot;
-        for (uint256 i = 0; i < length; ++i) {
-            uint64 unit = units.unitAt(i);
-            lot = _lotOf(unit, lot, rule.marketable);
-            Status found = statusOf(unit);
-            outcomes[i] = _settle(unit, found, to, _refusalOf(rule, caller, lot, unit, found), caller);
-        }
-
-        _receipts[id] = keccak256(
-            abi.encode(Receipt(id, caller.party, to, uint40(block.timestamp), openings, units, outcomes))
-        );
-        emit StatusChanged(id, caller.party, to, openings, units, outcomes);
+        Call memory call = _callBy(consent.signer, id, to, StatusRules.ruleOf(to));
+        if (to == Status.SUSPECT) _useAllowance(consent.signer, count);
+        bytes memory outcomes = _settleAll(units, call);
+        _receipts[id] =
+            keccak256(abi.encode(Receipt(id, call.party, to, uint40(block.timestamp), openings, units, outcomes)));
+        emit StatusChanged(id, call.party, to, openings, units, outcomes);
     }
 
     function reverseStatus(Receipt calldata receipt, bytes calldata positions, Consent calldata consent)
@@ -181,48 +177,35 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         bytes32 id = receipt.id;
         if (_receipts[id] != keccak256(abi.encode(receipt))) revert NotReceipt(id);
         if (positions.length == 0 || positions.length > MAX_UNITS) revert InvalidPositions(positions.length);
-        Caller memory caller = _callerOf(
-            _accept(
-                keccak256(
-                    abi.encode(REVERSE_STATUS, id, keccak256(positions), consent.nonce, consent.deadline)
-                ),
-                consent
-            ),
-            consent.signer
+        bytes32 digest = _accept(
+            keccak256(abi.encode(REVERSE_STATUS, id, keccak256(positions), consent.nonce, consent.deadline)), consent
         );
-        if (caller.party != receipt.party) revert NotReceiptHolder(id, caller.party);
+        Call memory call = _callBy(consent.signer, digest, Status.ACTIVE, StatusRules.reversalOf(receipt.to));
+        if (call.party != receipt.party) revert NotReceiptHolder(id, call.party);
         if (!StatusRules.reversible(receipt.to)) revert NotReversible(receipt.to);
         uint40 until = receipt.time + REVERSAL_PERIOD;
         if (block.timestamp > until) revert ReversalTooLate(id, until);
-
-        _reverse(receipt, positions, caller);
+        (bytes memory units, bytes memory outcomes) = _reverseAll(receipt, positions, call);
+        emit StatusReversed(id, call.party, units, outcomes);
     }
 
     function liftStatus(bytes calldata units, Consent calldata mah, Consent calldata regulator)
         external
         whenNotPaused
     {
-        uint256 length = _lengthOf(units);
-        Caller memory caller = _acceptLift(units, mah);
-        Caller memory second = _acceptLift(units, regulator);
+        _countOf(units);
+        Call memory call = _acceptLift(units, mah);
+        Call memory second = _acceptLift(units, regulator);
         if (second.roles & Roles.REGULATOR == 0) revert NotRegulator(second.party);
-        if (caller.company == second.company) revert NotMah(caller.party);
-
-        bytes memory outcomes = new bytes(length);
-        Lot memory lot;
-        for (uint256 i = 0; i < length; ++i) {
-            uint64 unit = units.unitAt(i);
-            lot = _lotOf(unit, lot, false);
-            Status found = statusOf(unit);
-            outcomes[i] = _settle(unit, found, Status.ACTIVE, _liftRefusalOf(caller, lot, unit, found), caller);
-        }
-        emit StatusLifted(caller.call, caller.party, second.party, units, outcomes);
+        if (call.company == second.company) revert NotMah(call.party);
+        bytes memory outcomes = _settleAll(units, call);
+        emit StatusLifted(call.id, call.party, second.party, units, outcomes);
     }
 
     // ---- read by anybody ----
 
     function statusOf(uint64 unit) public view returns (Status) {
-        return _words[statusWordOf(unit)].statusAt(unit);
+        return _words[statusWordOf(unit)].units.statusAt(unit);
     }
 
     function batchOf(uint64 batch) external view returns (Batch memory) {
@@ -253,19 +236,25 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
 
     // ---- inside: one call ----
 
-    function _lengthOf(bytes calldata units) private pure returns (uint256 length) {
-        length = units.length / UnitList.SIZE;
-        if (length == 0 || length > MAX_UNITS || units.length % UnitList.SIZE != 0) revert InvalidUnits(units.length);
+    function _countOf(bytes calldata units) private pure returns (uint256 count) {
+        count = units.length / UnitList.SIZE;
+        if (count == 0 || count > MAX_UNITS || units.length % UnitList.SIZE != 0) revert InvalidUnits(units.length);
     }
 
-    function _callerOf(bytes32 call, address key) private view returns (Caller memory caller) {
-        caller.call = call;
-        (caller.party, caller.company, caller.roles) = REGISTRY.authority(key, Purposes.OPERATE);
+    function _callBy(address key, bytes32 id, Status to, StatusRules.Rule memory rule)
+        private
+        view
+        returns (Call memory call)
+    {
+        (call.party, call.company, call.roles) = REGISTRY.authority(key, Purposes.OPERATE);
+        call.id = id;
+        call.to = to;
+        call.rule = rule;
     }
 
-    function _acceptLift(bytes calldata units, Consent calldata consent) private returns (Caller memory) {
+    function _acceptLift(bytes calldata units, Consent calldata consent) private returns (Call memory) {
         bytes32 structHash = keccak256(abi.encode(LIFT_STATUS, keccak256(units), consent.nonce, consent.deadline));
-        return _callerOf(_accept(structHash, consent), consent.signer);
+        return _callBy(consent.signer, _accept(structHash, consent), Status.ACTIVE, StatusRules.lift());
     }
 
     function _useAllowance(address key, uint256 units) private {
@@ -277,106 +266,86 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         _suspects[key] = allowance;
     }
 
-    function _reverse(Receipt calldata receipt, bytes calldata positions, Caller memory caller) private {
-        bytes memory units = new bytes(positions.length * UnitList.SIZE);
-        bytes memory outcomes = new bytes(positions.length);
-        uint256 reversed = _reversed[receipt.id];
+    // ---- inside: the units of a call ----
+
+    function _settleAll(bytes calldata units, Call memory call) private returns (bytes memory outcomes) {
+        outcomes = new bytes(units.length / UnitList.SIZE);
         Lot memory lot;
-        for (uint256 i = 0; i < positions.length; ++i) {
+        for (uint256 i = 0; i < outcomes.length; ++i) {
+            uint64 unit = units.unitAt(i);
+            if (lot.batch != unit.batchOf()) lot = _lotOf(unit.batchOf(), call);
+            outcomes[i] = _settle(unit, lot, call, Refusal.NONE);
+        }
+    }
+
+    function _reverseAll(Receipt calldata receipt, bytes calldata positions, Call memory call)
+        private
+        returns (bytes memory units, bytes memory outcomes)
+    {
+        units = new bytes(positions.length * UnitList.SIZE);
+        outcomes = new bytes(positions.length);
+        Lot memory lot;
+        for (uint256 i = 0; i < outcomes.length; ++i) {
             uint8 position = uint8(positions[i]);
             if (position >= receipt.outcomes.length) revert InvalidPositions(position);
             uint64 unit = receipt.units.unitAt(position);
             units.put(i, unit);
-            lot = _lotOf(unit, lot, true);
-            Status found = statusOf(unit);
-            Refusal refusal = _reversalRefusalOf(receipt, position, reversed, lot, found);
-            if (refusal == Refusal.NONE) reversed |= 1 << position;
-            outcomes[i] = _settle(unit, found, Status.ACTIVE, refusal, caller);
+            if (lot.batch != unit.batchOf()) lot = _lotOf(unit.batchOf(), call);
+            outcomes[i] = _settle(unit, lot, call, _reversalRefusalOf(receipt, position));
+            if (uint8(outcomes[i]) & REFUSED == 0) _reversed[receipt.id] |= 1 << position;
         }
-        _reversed[receipt.id] = reversed;
-        emit StatusReversed(receipt.id, caller.party, units, outcomes);
     }
 
-    // ---- inside: one unit ----
-
-    /// @return what is known about the batch of `unit`: `last` itself while the batch stays the same
-    function _lotOf(uint64 unit, Lot memory last, bool askRecall) private view returns (Lot memory) {
-        uint64 number = unit.batchOf();
-        if (last.state != BatchState.NONE && last.batch == number) return last;
-        Batch storage batch = _batches[number];
-        Lot memory lot = Lot({
-            batch: number,
-            state: batch.state,
-            mah: batch.mah,
-            count: batch.count,
-            expired: block.timestamp >= batch.expiresAt,
-            recalled: false
-        });
-        if (askRecall && lot.state != BatchState.NONE) {
-            (IRecallBoard.Kind kind,) = RECALL_BOARD.recallOf(lot.mah, batch.lotKey, number);
-            lot.recalled = kind != IRecallBoard.Kind.NONE;
-        }
-        return lot;
-    }
-
-    function _refusalOf(
-        StatusRules.Rule memory rule,
-        Caller memory caller,
-        Lot memory lot,
-        uint64 unit,
-        Status found
-    ) private pure returns (Refusal) {
-        if (unit.indexOf() >= lot.count) return Refusal.UNKNOWN_UNIT;
-        if (lot.state != BatchState.RELEASED && !(rule.beforeRelease && lot.state == BatchState.PROPOSED)) {
-            return Refusal.NOT_RELEASED;
-        }
-        if (!rule.allows(found)) return Refusal.WRONG_STATUS;
-        if (rule.marketable && lot.expired) return Refusal.EXPIRED;
-        if (rule.marketable && lot.recalled) return Refusal.RECALLED;
-        if (!rule.permits(caller.roles, caller.company == lot.mah)) return Refusal.NOT_ALLOWED;
-        return Refusal.NONE;
-    }
-
-    function _reversalRefusalOf(
-        Receipt calldata receipt,
-        uint8 position,
-        uint256 reversed,
-        Lot memory lot,
-        Status found
-    ) private pure returns (Refusal) {
+    function _reversalRefusalOf(Receipt calldata receipt, uint8 position) private view returns (Refusal) {
         if (uint8(receipt.outcomes[position]) & REFUSED != 0) return Refusal.NOT_CHANGED_HERE;
-        if (reversed & (1 << position) != 0) return Refusal.ALREADY_REVERSED;
-        if (lot.state == BatchState.WITHDRAWN) return Refusal.NOT_RELEASED;
-        if (found != receipt.to) return Refusal.WRONG_STATUS;
-        if (lot.expired) return Refusal.EXPIRED;
-        if (lot.recalled) return Refusal.RECALLED;
+        if (_reversed[receipt.id] & (1 << position) != 0) return Refusal.ALREADY_REVERSED;
         return Refusal.NONE;
     }
 
-    function _liftRefusalOf(Caller memory caller, Lot memory lot, uint64 unit, Status found)
-        private
-        pure
-        returns (Refusal)
-    {
-        if (unit.indexOf() >= lot.count) return Refusal.UNKNOWN_UNIT;
-        if (lot.state == BatchState.WITHDRAWN) return Refusal.NOT_RELEASED;
-        if (!StatusRules.liftable(found)) return Refusal.WRONG_STATUS;
-        if (caller.company != lot.mah) return Refusal.NOT_ALLOWED;
-        return Refusal.NONE;
+    function _lotOf(uint64 number, Call memory call) private view returns (Lot memory lot) {
+        Batch storage batch = _batches[number];
+        lot.batch = number;
+        lot.count = batch.count;
+        BatchState state = batch.state;
+        if (state != BatchState.RELEASED && !(state == BatchState.PROPOSED && call.rule.beforeRelease)) {
+            lot.early = Refusal.NOT_RELEASED;
+        } else if (call.rule.marketable && block.timestamp >= batch.expiresAt) {
+            lot.late = Refusal.EXPIRED;
+        } else if (call.rule.marketable && _isRecalled(number, batch)) {
+            lot.late = Refusal.RECALLED;
+        } else if (!call.rule.permits(call.roles, call.company == batch.mah)) {
+            lot.late = Refusal.NOT_ALLOWED;
+        }
+    }
+
+    function _isRecalled(uint64 number, Batch storage batch) private view returns (bool) {
+        (IRecallBoard.Kind kind,) = RECALL_BOARD.recallOf(batch.mah, batch.lotKey, number);
+        return kind != IRecallBoard.Kind.NONE;
     }
 
     /// @notice Write the unit's status, or leave it and record the conflict.
+    /// @param refusal NONE, or why the unit is refused whatever its batch and status
     /// @return outcome as in `Receipt.outcomes`
-    function _settle(uint64 unit, Status found, Status to, Refusal refusal, Caller memory caller)
+    function _settle(uint64 unit, Lot memory lot, Call memory call, Refusal refusal)
         private
         returns (bytes1 outcome)
     {
+        Word storage word = _words[statusWordOf(unit)];
+        StatusWord units = word.units;
+        Status found = units.statusAt(unit);
+        if (refusal == Refusal.NONE) refusal = _refusalOf(unit, found, lot, call);
         if (refusal == Refusal.NONE) {
-            uint256 word = statusWordOf(unit);
-            _words[word] = _words[word].withStatus(unit, to);
+            word.units = units.withStatus(unit, call.to);
             return bytes1(uint8(found));
         }
-        emit Conflict(unit, caller.party, caller.call, to, found, refusal);
+        emit Conflict(unit, call.party, call.id, call.to, found, refusal);
         return bytes1(REFUSED | uint8(refusal));
+    }
+
+    function _refusalOf(uint64 unit, Status found, Lot memory lot, Call memory call) private pure returns (Refusal) {
+        if (unit.indexOf() >= lot.count) return Refusal.UNKNOWN_UNIT;
+        if (lot.early != Refusal.NONE) return lot.early;
+        if (!call.rule.allows(found)) return Refusal.WRONG_STATUS;
+        return lot.late;
     }
 }

@@ -25,37 +25,41 @@ library StatusRules {
     uint256 private constant LOCKED = 1 << uint256(Status.LOCKED);
     uint256 private constant SUSPECT = 1 << uint256(Status.SUSPECT);
     uint256 private constant ANY = (1 << (uint256(type(Status).max) + 1)) - 1;
-    uint256 private constant GONE = (1 << uint256(Status.DESTROYED)) | (1 << uint256(Status.STOLEN));
+    uint256 private constant DESTROYED_OR_STOLEN = (1 << uint256(Status.DESTROYED)) | (1 << uint256(Status.STOLEN));
 
     /// @param to any but ACTIVE, which is reached by reversal and lift only
     function ruleOf(Status to) internal pure returns (Rule memory) {
-        //                                              from                       roles                                          mah    anyone before market
+        //                                    from                       roles                                          mah    anyone before market
         if (to == Status.SUPPLIED)    return Rule(ACTIVE,                    Roles.DISPENSER | Roles.SUPPLYING_WHOLESALER,  false, false, false, true);
         if (to == Status.EXPORTED)    return Rule(ACTIVE,                    Roles.WHOLESALER,                              true,  false, false, false);
         if (to == Status.SAMPLED)     return Rule(ACTIVE,                    Roles.REGULATOR,                               true,  false, true,  false);
         if (to == Status.FREE_SAMPLE) return Rule(ACTIVE,                    Roles.REGULATOR,                               true,  false, false, false);
         if (to == Status.DESTROYED)   return Rule(ACTIVE | LOCKED | SUSPECT, Roles.WHOLESALER,                              true,  false, true,  false);
-        if (to == Status.STOLEN)      return Rule(ANY ^ GONE,                Roles.REGULATOR,                               true,  false, false, false);
+        if (to == Status.STOLEN)      return Rule(ANY ^ DESTROYED_OR_STOLEN, Roles.REGULATOR,                               true,  false, false, false);
         if (to == Status.LOCKED)      return Rule(ACTIVE | SUSPECT,          Roles.REGULATOR,                               true,  false, true,  false);
         /* SUSPECT */                 return Rule(ACTIVE,                    0,                                             false, true,  false, false);
     }
 
-    /// @notice From here two consents, the MAH's and a regulator's, bring a unit back to ACTIVE.
-    function liftable(Status found) internal pure returns (bool) {
-        return found == Status.LOCKED || found == Status.SUSPECT;
+    /// @notice Back to ACTIVE by the premises that set the status `from` (Delegated Regulation 2016/161, Art. 13).
+    function reversalOf(Status from) internal pure returns (Rule memory) {
+        return Rule(1 << uint256(from), 0, false, true, true, true);
     }
 
-    /// @notice From here the premises that set it can bring a unit back to ACTIVE (Delegated Regulation 2016/161, Art. 13).
     function reversible(Status set) internal pure returns (bool) {
         return set == Status.SUPPLIED || set == Status.EXPORTED || set == Status.SAMPLED || set == Status.FREE_SAMPLE;
+    }
+
+    /// @notice Back to ACTIVE by the marketing authorisation holder, with a regulator's consent.
+    function lift() internal pure returns (Rule memory) {
+        return Rule(LOCKED | SUSPECT, 0, true, false, true, false);
     }
 
     function allows(Rule memory rule, Status found) internal pure returns (bool) {
         return rule.from & (1 << uint256(found)) != 0;
     }
 
-    /// @param roles    the caller's
-    /// @param isMah    the caller's company is the batch's marketing authorisation holder
+    /// @param roles the caller's
+    /// @param isMah the caller's company is the batch's marketing authorisation holder
     function permits(Rule memory rule, uint16 roles, bool isMah) internal pure returns (bool) {
         return rule.anyone || (rule.mah && isMah) || rule.roles & roles != 0;
     }

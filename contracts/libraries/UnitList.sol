@@ -5,9 +5,9 @@ pragma solidity ^0.8.28;
 library UnitList {
     uint256 internal constant SIZE = 8;
 
-    /// @dev Only for `i` within the list: the slice is checked.
+    /// @dev Only for `i` within the list.
     function unitAt(bytes calldata units, uint256 i) internal pure returns (uint64) {
-        return uint64(bytes8(units[i * SIZE:(i + 1) * SIZE]));
+        return uint64(bytes8(units[i * SIZE:]));
     }
 
     /// @dev Only for `i` within the list.
