@@ -222,6 +222,10 @@ class Devnet:
         """Move the clock forward, for the next block on."""
         self._node.request("evm_increaseTime", [seconds])
 
+    def fund(self, address: str, wei: int) -> None:
+        """Give an account this balance, as only a devnet can."""
+        self._node.request("anvil_setBalance", [address, hex(wei)])
+
     def save(self) -> None:
         """Write the chain to `state_file` now."""
         packed: str = self._node.request("anvil_dumpState")

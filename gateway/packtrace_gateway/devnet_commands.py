@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from packtrace.errors import ChainError
 from packtrace_gateway.devnet import CHAIN_ID, Devnet
 
 LOOK_INTERVAL = 1.0
@@ -25,15 +26,13 @@ def devnet(
     chain_id: Annotated[int, typer.Option(min=1, help="Chain id of a new devnet.")] = CHAIN_ID,
 ) -> None:
     """Run a local Ethereum devnet that keeps its chain in DIR, until Ctrl-C."""
-    from packtrace.errors import ChainError
-
     over = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: over.set())
     with Devnet(folder, port=port, block_time=block_time, chain_id=chain_id) as running:
         typer.echo(f"Devnet {running.chain_id} at {running.url}; its chain is kept in {folder}. Ctrl-C stops it.")
         for account in running.accounts:
-            typer.echo(f"  {account.address}  {account.key.to_0x_hex()}")
+            typer.echo(f"  {account.address}  0x{bytes(account.key).hex()}")
         while not over.wait(LOOK_INTERVAL):
             if not running.running:
                 raise ChainError(f"the devnet ended by itself; see its log {running.log_file}", field="devnet")

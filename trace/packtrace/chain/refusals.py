@@ -39,7 +39,7 @@ MEANINGS: dict[str, str] = {
     "BatchExists": "batch {batch} is on chain already; take the next number",
     "BatchNotProposed": "batch {batch} is not waiting for release; it was never proposed, or is released or withdrawn",
     "InvalidCount": "a batch of {count} units is not possible; it has 1 to 1048576",
-    "InvalidExpiry": "the expiry {expiresAt} is in the past; check the lot's expiry date",
+    "InvalidExpiry": "the expiry {expiresAt} is in the past, or not 00:00 UTC of a day; check the lot's expiry date",
     "InvalidUnits": "a list of {length} bytes is not 1 to 256 unit numbers of 8 bytes; split the call",
     "InvalidStatus": "units cannot be set to status {to} this way; see the table of statuses",
     "NotProposer": "batch {batch} was not proposed by party {party}; only its proposer can withdraw it",

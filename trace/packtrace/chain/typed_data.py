@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
+from eth_abi.exceptions import EncodingError
 from eth_account import Account
 from eth_account.datastructures import SignedMessage
 from eth_account.messages import SignableMessage, encode_typed_data
@@ -246,10 +247,9 @@ def _values(struct: Any, names: Sequence[str]) -> list[Any]:
 def _signable(
     deployment: Deployment, contract: str, function: str, args: Sequence[Any], nonce: int, deadline: int
 ) -> SignableMessage:
-    message = typed_data(deployment, contract, function, args, nonce, deadline)
     try:
-        return encode_typed_data(full_message=message)
-    except (TypeError, ValueError, OverflowError) as error:
+        return encode_typed_data(full_message=typed_data(deployment, contract, function, args, nonce, deadline))
+    except (EncodingError, TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
         raise ChainError(
             f"the call cannot be signed, an argument does not fit its type: {error}",
             field=f"{contract}.{function}",
