@@ -94,7 +94,7 @@ def build(settings: Settings) -> Gateway:
     node = Node(settings.node, settings.node_timeout)
     reader = ChainReader(node, deployment, settings.finality)
     store, outbox, workers = EventStore(), Outbox(database), Workers()
-    partners, products = PartnerService(database, node, deployment), ProductService(database)
+    partners, products = PartnerService(database, node, deployment), ProductService(database, outbox)
     capture = CaptureService(settings, database, store, outbox, partners, products, NoExchange())
     verify = VerifyService(
         database, store, reader, NoLocator(), LedgerReceipts(database), Place(settings.party)
@@ -210,7 +210,7 @@ def _add_own_routes(app: FastAPI, gateway: Gateway) -> None:
 
 def _database_state(database: Database) -> str:
     try:
-        database.check_schema()
+        database.ping()
     except (PacktraceError, SQLAlchemyError) as error:
         log.error("database check failed: %s", error)
         return "failing"

@@ -32,3 +32,7 @@ def main() -> None:
     except PacktraceError as error:
         print(f"packtrace: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

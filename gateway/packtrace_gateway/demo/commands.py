@@ -1,0 +1,73 @@
+"""`packtrace demo` and `packtrace up`."""
+
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from packtrace_gateway import keys
+from packtrace_gateway.demo.network import Network
+from packtrace_gateway.demo.story import Story
+
+app = typer.Typer()
+
+FolderOption = Annotated[
+    Path | None, typer.Option(help="Where everything is put; must be empty. Without it, a fresh temporary folder.")
+]
+
+
+@app.command()
+def demo(
+    folder: FolderOption = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, to try by hand.")] = False,
+    units: Annotated[int, typer.Option(min=200, max=100_000, help="Packs in the lot.")] = 10_000,
+) -> None:
+    """One pack's journey through a small supply chain on this machine, and all that can go wrong on the way."""
+    console = Console(highlight=False)
+    with Network(_empty(folder)) as network:
+        Story(network, console, units).play()
+        if keep:
+            _print_addresses(network, console)
+            _until_interrupted(console)
+
+
+@app.command()
+def up(folder: FolderOption = None) -> None:
+    """Start the devnet and the demo's gateways, empty, and leave them running, to try things by hand."""
+    console = Console(highlight=False)
+    with Network(_empty(folder)) as network:
+        Story(network, console, 0).set_up()
+        _print_addresses(network, console)
+        _until_interrupted(console)
+
+
+def _empty(folder: Path | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="packtrace-"))
+    if folder.exists() and any(folder.iterdir()):
+        raise typer.BadParameter(f"{folder} is not empty; name an empty or a new folder")
+    return folder.absolute()
+
+
+def _print_addresses(network: Network, console: Console) -> None:
+    console.print(f"\nNode {network.devnet.url} (chain {network.devnet.chain_id}), deployment {network.deployment_file}")
+    table = Table("company", "party", "GLN", "gateway", "API key", "signing keys")
+    for running in network.gateways.values():
+        own = "\n".join(f"{purpose} {address}" for purpose, address in keys.addresses(running.settings))
+        company = running.company
+        table.add_row(company.name, str(company.party), company.gln, running.client.url, running.api_key, own)
+    console.print(table)
+    console.print(f"Folders and logs are in {network.folder}. The API's pages: <gateway>/docs, the API key as password.")
+
+
+def _until_interrupted(console: Console) -> None:
+    console.print("Running. Ctrl-C ends it.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print("Stopping.")
