@@ -104,6 +104,10 @@ class Database:
             )
         raise self._newer(revision)
 
+    def ping(self) -> None:
+        """Raise `DatabaseStateError` unless the database answers; cheap enough to be asked by anybody, often."""
+        self._revision(self._reader)
+
     def close(self) -> None:
         """Close all connections; SQLite then folds its log into the file."""
         self._reader.dispose()

@@ -75,7 +75,7 @@ def gateway(app: FastAPI) -> Gateway:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve() -> Serve:
     """Serve an application on a free port with uvicorn; gives a client for it."""
 

@@ -60,7 +60,7 @@ def test_health_tells_nothing_about_the_business(client: httpx.Client) -> None:
 )
 def test_a_wrong_key_is_refused_as_a_problem(client: httpx.Client, authorization: str | None) -> None:
     headers = {} if authorization is None else {b"authorization": authorization.encode("latin-1")}
-    answer = client.get("/keys", headers=headers)  # type: ignore[arg-type]
+    answer = client.get("/keys", headers=headers)
     assert answer.status_code == 401
     assert answer.json()["type"] == "epcisException:SecurityException"
     assert answer.headers["www-authenticate"] == "Bearer"

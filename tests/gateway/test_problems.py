@@ -35,7 +35,7 @@ class Thing(BaseModel):
     number: int
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app() -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     problems.install(app)
@@ -57,7 +57,7 @@ def app() -> FastAPI:
     return app
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(app: FastAPI, serve: Any) -> Iterator[httpx.Client]:
     with serve(app) as client:
         yield client

@@ -127,7 +127,7 @@ def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
 def test_settings_are_frozen(tmp_path: Path) -> None:
     loaded = settings.load(write(tmp_path), {})
     with pytest.raises(ValueError, match="frozen"):
-        loaded.port = 1  # type: ignore[misc]
+        loaded.port = 1
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=200), st.integers(0, 65535))
