@@ -71,9 +71,9 @@ class OutboxWorker:
         if moved and view.final is not None:
             tracking.finalise(context, view.final)
         self._account(view, everything=not self._checked)
-        sent = sending.send_due(context, view, all_of_them=moved or late)
         if moved or late:
             sending.send_again(context, view, all_of_them=late)
+        sent = sending.send_due(context, view, all_of_them=moved or late)
         if late:
             self._resent = time.monotonic()
         self._checked, self._head = True, view.head.hash

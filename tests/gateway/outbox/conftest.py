@@ -73,7 +73,7 @@ class Bench:
     def append(self, lane: int = 0, *, sequence: int | None = None, **more: Any) -> int:
         """Queue the next entry of the event log."""
         number = next(self.sequences) if sequence is None else sequence
-        return self.queue("EventLog", "append", [lane, number, number.to_bytes(32), 1], **more)
+        return self.queue("EventLog", "append", [lane, number, number.to_bytes(32), 1], lane=lane, **more)
 
     def row(self, number: int) -> OutboxRow:
         return self.context.outbox.row(number)
