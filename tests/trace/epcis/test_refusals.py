@@ -371,6 +371,7 @@ AGGREGATIONS: dict[str, tuple[Json, str, str]] = {
 def check(error: DocumentError, field: str, word: str) -> None:
     assert error.field == field
     assert word in error.message
+    assert error.rule
     assert len(str(error)) < 1500
     assert "\n" not in str(error)
 

@@ -145,7 +145,7 @@ def events(draw: st.DrawFn) -> Event:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(event=events())
 def test_written_event_reads_back_as_it_was(event: Event) -> None:
     (read,) = read_document(orjson.dumps(to_json(event))).events
@@ -153,7 +153,7 @@ def test_written_event_reads_back_as_it_was(event: Event) -> None:
     assert event_hash(read) == event_hash(event)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(written=st.lists(events(), max_size=3))
 def test_written_document_reads_back_as_it_was(written: list[Event]) -> None:
     created = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)

@@ -12,6 +12,7 @@ from packtrace.gs1 import keys, read_iso_date, split_sgtin_uri
 LOT = f"{{{MASTER_DATA}}}lotNumber"
 EXPIRY = f"{{{MASTER_DATA}}}itemExpirationDate"
 PRODUCTION = f"{{{MASTER_DATA}}}productionDate"
+ONE_PRODUCT = "packtrace: one GTIN, lot and expiry in a batch"
 # Where the serial number of a canonical SGTIN URI begins: all before is the same in all packs of a product.
 HEAD = len("https://id.gs1.org/01/12345678901231/21/")
 
@@ -42,7 +43,7 @@ def product_data(event: Event) -> ProductData | None:
             f"a batch has packs of one GTIN only: commission this in an event of its own ({first} came first)",
             f"epcList[{index}]",
             event.epcs[index],
-            "packtrace: one GTIN, lot and expiry in a batch",
+            rule=ONE_PRODUCT,
         )
     found = split_sgtin_uri(event.epcs[0])
     if event.quantities or found is None:
@@ -50,12 +51,13 @@ def product_data(event: Event) -> ProductData | None:
             "a batch has serialised packs only: report quantities in an event of their own",
             "quantityList",
             event.quantities,
+            rule=ONE_PRODUCT,
         )
     lot = _required(event, LOT, "cbvmda:lotNumber")
     try:
         keys.lot(lot)
     except IdentifierError as error:
-        raise refusal(error.message, "ilmd.cbvmda:lotNumber", lot, error.rule) from error
+        raise refusal(error.message, "ilmd.cbvmda:lotNumber", lot, rule=error.rule) from error
     expiry = _day(_required(event, EXPIRY, "cbvmda:itemExpirationDate"), "cbvmda:itemExpirationDate")
     if PRODUCTION in event.ilmd:
         production = _day(_required(event, PRODUCTION, "cbvmda:productionDate"), "cbvmda:productionDate")
@@ -64,7 +66,7 @@ def product_data(event: Event) -> ProductData | None:
                 f"these packs would expire before they were made ({production}): correct one of the dates",
                 "ilmd.cbvmda:itemExpirationDate",
                 expiry.isoformat(),
-                "packtrace: expiry before production",
+                rule="packtrace: expiry before production",
             )
     return ProductData(found[0], lot, expiry)
 
@@ -76,7 +78,7 @@ def _required(event: Event, name: str, key: str) -> str:
             "commissioning packs needs lot and expiry in the event's ilmd, each once and as a string: add it",
             f"ilmd.{key}",
             value,
-            "CBV 2.0, 9 (ILMD); Delegated Regulation (EU) 2016/161, Art. 4",
+            rule="CBV 2.0 (ILMD); Delegated Regulation (EU) 2016/161, Art. 4",
         )
     return value
 
@@ -85,4 +87,4 @@ def _day(written: str, key: str) -> date:
     try:
         return read_iso_date(written)
     except IdentifierError as error:
-        raise refusal(error.message, f"ilmd.{key}", written, error.rule) from error
+        raise refusal(error.message, f"ilmd.{key}", written, rule=error.rule) from error

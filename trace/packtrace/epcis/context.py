@@ -1,4 +1,4 @@
-"""The ``@context`` of an EPCIS 2.0 document: which prefix stands for which namespace (JSON-LD 1.1, section 4.1).
+"""The ``@context`` of an EPCIS 2.0 document: which prefix stands for which namespace (JSON-LD 1.1, section 3.1).
 
 Nothing is fetched: GS1's context is known by its address and built in, every other prefix is declared in the document.
 """
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from packtrace.epcis.values import URI, below, members, refusal, uri
+from packtrace.epcis.values import BOUND, URI, below, members, refusal, uri
 
 GS1_CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 # The same context under its other addresses: newest release, any 2.x release, GS1's drafts.
@@ -36,6 +36,7 @@ SPELLINGS: Mapping[str, str] = {
 }
 
 MAX_CONTEXT_ENTRIES = 100
+NOT_INTERPRETED = "packtrace: of a context, prefixes only are read"
 PREFIX = re.compile(r"[A-Za-z_][\w.-]*")
 # A prefix with the name of a URI scheme would turn whole URIs into abbreviations.
 SCHEMES = frozenset({"http", "https", "urn", "ni", "geo", "tag", "did", "mailto", "data", "file"})
@@ -56,7 +57,7 @@ class Context:
         """This context with what an ``@context`` adds. Raises DocumentError where that cannot be understood."""
         entries = given if isinstance(given, list) else [given]
         if len(entries) > MAX_CONTEXT_ENTRIES:
-            raise refusal(f"a context has at most {MAX_CONTEXT_ENTRIES} entries", path, entries)
+            raise refusal(f"a context has at most {MAX_CONTEXT_ENTRIES} entries", path, entries, rule=BOUND)
         prefixes, standard = dict(self.prefixes), self.standard
         for index, entry in enumerate(entries):
             place = f"{path}[{index}]" if isinstance(given, list) else path
@@ -66,13 +67,13 @@ class Context:
                         f"no context is fetched: declare its prefixes here; only GS1's is known ({GS1_CONTEXT})",
                         place,
                         entry,
-                        "JSON-LD 1.1, 4.1.2",
+                        rule="JSON-LD 1.1, 3.1 (The Context)",
                     )
                 prefixes, standard = {**GS1_PREFIXES, **prefixes}, True
             else:
                 _declare(members(entry, place), prefixes, place)
             if entry in entries[:index]:
-                raise refusal("this entry stands here twice: take one out", place, entry, "EPCIS 2.0 JSON Schema")
+                raise refusal("this entry stands here twice: take one out", place, entry, rule="EPCIS 2.0 JSON Schema")
         return Context(prefixes, standard)
 
     def expand(self, written: str) -> str:
@@ -95,7 +96,7 @@ class Context:
                 "this field is not known here; an extension needs a namespace: write prefix:name, declare the prefix",
                 below(path, key),
                 key,
-                "EPCIS 2.0, 9.2 (extensions)",
+                rule="EPCIS 2.0 JSON Schema",
             )
         if prefix in self.prefixes and not local.startswith("//"):
             namespace = self.prefixes[prefix]
@@ -109,16 +110,22 @@ class Context:
                 f"the prefix {prefix[:40]} is not declared: add it to @context with its namespace",
                 below(path, key),
                 key,
-                "JSON-LD 1.1, 4.1.2",
+                rule="JSON-LD 1.1, 4.1.5 (Compact IRIs)",
             )
         if not LOCAL_NAME.fullmatch(local):
             raise refusal(
-                "this is no name: letters, digits, . _ - after the namespace, a letter first", below(path, key), key
+                "this is no name: letters, digits, . _ - after the namespace, a letter first",
+                below(path, key),
+                key,
+                rule="XML 1.0, Name",
             )
         namespace = SPELLINGS.get(namespace, namespace)
         if namespace == EPCIS:
             raise refusal(
-                "a field of the standard is written by its bare name, not as an extension", below(path, key), key
+                "a field of the standard is written by its bare name, not as an extension",
+                below(path, key),
+                key,
+                rule="EPCIS 2.0 JSON Schema",
             )
         return f"{{{namespace}}}{local}"
 
@@ -128,22 +135,34 @@ def _declare(given: dict[str, Any], prefixes: dict[str, str], path: str) -> None
         place = below(path, key)
         if key.startswith("@"):
             if HARMLESS_KEYWORDS.get(key) != value:
-                raise refusal("this keyword is not read: take it out and write names and values in full", place, key)
+                raise refusal(
+                    "this keyword is not read: take it out and write names and values in full",
+                    place,
+                    key,
+                    rule=NOT_INTERPRETED,
+                )
         elif ":" not in key:
             prefixes[key] = _namespace(key, value, prefixes, place)
         elif not isinstance(value, dict) or not all(isinstance(entry, str) for entry in value.values()):
             # It gives one extension field's datatype, which the value shows anyway.
-            raise refusal('only a datatype is read here, as in {"@type": "xsd:integer"}', place, value)
+            raise refusal(
+                'only a datatype is read here, as in {"@type": "xsd:integer"}', place, value, rule=NOT_INTERPRETED
+            )
     if len(prefixes) > MAX_CONTEXT_ENTRIES:
-        raise refusal(f"a context has at most {MAX_CONTEXT_ENTRIES} prefixes", path, given)
+        raise refusal(f"a context has at most {MAX_CONTEXT_ENTRIES} prefixes", path, given, rule=BOUND)
 
 
 def _namespace(prefix: str, given: object, prefixes: dict[str, str], path: str) -> str:
     if not PREFIX.fullmatch(prefix) or prefix in SCHEMES:
-        raise refusal("this cannot be a prefix: take another name", path, prefix, "JSON-LD 1.1, 4.1.5")
+        raise refusal(
+            "this cannot be a prefix: take another name", path, prefix, rule="JSON-LD 1.1, 4.1.5 (Compact IRIs)"
+        )
     if not isinstance(given, str):
         raise refusal(
-            "a prefix is declared with its namespace as a string; other definitions are not read", path, given
+            "a prefix is declared with its namespace as a string; other definitions are not read",
+            path,
+            given,
+            rule=NOT_INTERPRETED,
         )
     namespace = uri(Context(prefixes).expand(given), path)
     namespace = SPELLINGS.get(namespace, namespace)
@@ -152,6 +171,6 @@ def _namespace(prefix: str, given: object, prefixes: dict[str, str], path: str) 
             f"GS1's context protects this prefix ({GS1_PREFIXES[prefix]}): take another name",
             path,
             namespace,
-            "JSON-LD 1.1, 4.1.11 (protected terms)",
+            rule="JSON-LD 1.1, 4.1.11 (protected terms)",
         )
     return namespace

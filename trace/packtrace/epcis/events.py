@@ -149,7 +149,7 @@ class _EventReader:
                 "nothing is inside itself: take the parent out of its children",
                 f"{self.at('childEPCs')}[{index}]",
                 self.given["childEPCs"][index],
-                "EPCIS 2.0, 7.4.3",
+                rule="EPCIS 2.0, 7.4.3",
             )
 
     def check_times(self, event: Event) -> None:
@@ -158,7 +158,7 @@ class _EventReader:
                 "nothing is recorded before it happened: correct eventTime, or leave recordTime to the recorder",
                 self.at("recordTime"),
                 event.record_time,
-                "EPCIS 2.0, 7.4.1",
+                rule="EPCIS 2.0, 7.4.1",
             )
 
     def check_unique(self, event: Event) -> None:
@@ -168,7 +168,7 @@ class _EventReader:
                 "this EPC stands in the list twice, perhaps in another spelling: take one out",
                 f"{self.at(self.items)}[{index}]",
                 self.given[self.items][index],
-                "EPCIS 2.0, 7.4 (a list of EPCs is a set)",
+                rule="EPCIS 2.0, 7.4 (a list of EPCs is a set)",
             )
 
     def at(self, key: str) -> str:
@@ -181,6 +181,8 @@ class _EventReader:
         return listing(self.given.get(key, []), self.at(key))
 
     def _entries(self, key: str) -> list[tuple[Any, str]]:
+        if key not in self.given:
+            return []
         return [(entry, f"{self.at(key)}[{index}]") for index, entry in enumerate(self._list(key))]
 
     def _type(self) -> EventType:
@@ -191,12 +193,12 @@ class _EventReader:
             message = f"{written} is not read yet: only ObjectEvent and AggregationEvent are"
         else:
             message = "there is no such event: write ObjectEvent or AggregationEvent"
-        raise refusal(message, self.at("type"), written, "EPCIS 2.0, 7.4")
+        raise refusal(message, self.at("type"), written, rule="EPCIS 2.0, 7.4")
 
     def _action(self) -> Action:
         written = text(self.required("action"), self.at("action"))
         if written not in ACTIONS:
-            raise refusal("write ADD, OBSERVE or DELETE here", self.at("action"), written, "EPCIS 2.0, 7.3.2")
+            raise refusal("write ADD, OBSERVE or DELETE here", self.at("action"), written, rule="EPCIS 2.0, 7.3.2")
         return cast(Action, written)
 
     def _uri(self, key: str) -> str | None:
@@ -235,11 +237,11 @@ class _EventReader:
                 "a quantity is positive, and whole where no unit is given",
                 f"{path}.quantity",
                 quantity,
-                "EPCIS 2.0, 7.3.3.3",
+                rule="EPCIS 2.0, 7.3.3.3",
             )
         uom = text(element["uom"], f"{path}.uom") if "uom" in element else None
         if uom is not None and not UNIT.fullmatch(uom):
-            raise refusal("write a unit's code, as KGM", f"{path}.uom", uom, "UN/CEFACT Recommendation 20")
+            raise refusal("write a unit's code, as KGM", f"{path}.uom", uom, rule="UN/CEFACT Recommendation 20")
         return Quantity(epc_class=epc_class, quantity=decimal_text(quantity), uom=uom)
 
     def _typed(self, key: str, name: str, vocabulary: Vocabulary) -> tuple[Typed, ...]:
@@ -262,7 +264,7 @@ class _EventReader:
         given = members(self.given[key], path)
         only(given, frozenset({"set", "unset"}), path)
         if not given:
-            raise refusal("write what is set or unset", path, given, "EPCIS 2.0 JSON Schema")
+            raise refusal("write what is set or unset", path, given, rule="EPCIS 2.0 JSON Schema")
         read: dict[str, tuple[str, ...]] = {}
         for part, words in given.items():
             place = f"{path}.{part}"
@@ -272,7 +274,12 @@ class _EventReader:
             ]
             repeated = first_repeated(found)
             if repeated is not None:
-                raise refusal("this disposition stands here twice", f"{place}[{repeated}]", found[repeated])
+                raise refusal(
+                    "this disposition stands here twice",
+                    f"{place}[{repeated}]",
+                    found[repeated],
+                    rule="EPCIS 2.0 JSON Schema",
+                )
             read[part] = tuple(found)
         return read
 

@@ -23,7 +23,7 @@ def identifier(given: object, path: str, context: Context) -> str:
     try:
         canonical = canonical_uri(written)
     except IdentifierError as error:
-        raise refusal(error.message, path, written, error.rule) from error
+        raise refusal(error.message, path, written, rule=error.rule) from error
     return canonical if canonical.startswith(CANONICAL) else uri(canonical, path)
 
 
@@ -39,16 +39,16 @@ def instances(given: list[Any], path: str, context: Context) -> list[str]:
     """The same for many objects at once. An error names the position in the list."""
     if not set(map(type, given)) <= {str}:
         index = next(index for index, entry in enumerate(given) if not isinstance(entry, str))
-        raise refusal("write a string here", f"{path}[{index}]", given[index], "EPCIS 2.0 JSON Schema")
+        raise refusal("write a string here", f"{path}[{index}]", given[index], rule="EPCIS 2.0 JSON Schema")
     try:
         uris = canonical_uris(given)
     except IdentifierError as error:
-        for index, entry in enumerate(given):
-            identifier(entry, f"{path}[{index}]", context)
-        raise refusal(error.message, path, rule=error.rule) from error
-    for index in [
-        at for at, entry in enumerate(uris) if entry[SERIAL_AT] != "/21/"
-    ]:  # nearly none, but looked at twice
+        index = int(
+            (error.field or "")[1:].partition("]")[0]
+        )  # "[7]", and perhaps the part of the identifier behind it
+        raise refusal(error.message, f"{path}[{index}]", given[index], rule=error.rule) from error
+    # Packs and cases come by the thousand, all else in small numbers: that is looked at again, one by one.
+    for index in [at for at, entry in enumerate(uris) if entry[SERIAL_AT] != "/21/"]:
         if not uris[index].startswith(CANONICAL):
             uris[index] = identifier(given[index], f"{path}[{index}]", context)
         if CLASS_LEVEL.fullmatch(uris[index]):
@@ -61,7 +61,7 @@ def object_class(given: object, path: str, context: Context) -> str:
     canonical = identifier(given, path, context)
     if canonical.startswith(CANONICAL) and not CLASS_LEVEL.fullmatch(canonical):
         raise refusal(
-            "this names one object, not a class: write it into the list of EPCs", path, given, "EPCIS 2.0, 7.3.3.3"
+            "this names one object, not a class: write it into the list of EPCs", path, given, rule="EPCIS 2.0, 7.3.3.3"
         )
     return canonical
 
@@ -71,5 +71,5 @@ def _is_class(path: str, given: object) -> DocumentError:
         "this names a class, not one object: write a serial number, or a quantity of the class into the quantity list",
         path,
         given,
-        "EPCIS 2.0, 7.3.3.2",
+        rule="EPCIS 2.0, 7.3.3",
     )

@@ -1,4 +1,5 @@
-"""EPCIS 2.0 documents and events in JSON and JSON-LD, read and checked (GS1 EPCIS 2.0, sections 7.4 and 9).
+"""EPCIS 2.0 documents and events in JSON and JSON-LD, read and checked (GS1 EPCIS 2.0, section 7.4 and its JSON-LD
+binding).
 
 Whatever GS1's JSON Schema refuses is refused, and what it lets through although the standard does not: unknown words,
 times in another format, fields without a declared namespace, wrong identifiers, an EPC that stands in an event twice.
@@ -16,7 +17,7 @@ from packtrace.epcis.context import GS1_CONTEXT, Context
 from packtrace.epcis.events import read_fields
 from packtrace.epcis.extensions import ExtensionReader
 from packtrace.epcis.model import Event
-from packtrace.epcis.values import below, listing, members, moment, refusal, required, text, uri
+from packtrace.epcis.values import BOUND, below, listing, members, moment, refusal, required, text, uri
 from packtrace.errors import DocumentError
 
 # One commissioning event of a million serial numbers is 51 to 60 MB of JSON.
@@ -68,15 +69,26 @@ def read_document(data: bytes, *, unique_items: bool = True) -> Document:
     context = Context().extended(required(given, "@context", ""), "@context")
     _require_standard(context)
     if not VERSION.fullmatch(text(required(given, "schemaVersion", ""), "schemaVersion")):
-        raise refusal("only EPCIS 2 is read: schemaVersion 2.0", "schemaVersion", given["schemaVersion"])
+        raise refusal(
+            "only EPCIS 2 is read: schemaVersion 2.0",
+            "schemaVersion",
+            given["schemaVersion"],
+            rule="packtrace: EPCIS 2 only",
+        )
     if given.get("epcisHeader", {}) != {}:
-        raise refusal("master data and other content of the header are not read: send the events alone", "epcisHeader")
+        raise refusal(
+            "master data and other content of the header are not read: send the events alone",
+            "epcisHeader",
+            rule="packtrace: events only",
+        )
     body = members(required(given, "epcisBody", ""), "epcisBody")
     if set(body) - {"eventList"}:
-        raise refusal("the body has an eventList and nothing else", "epcisBody", body, "EPCIS 2.0, 9.4")
+        raise refusal("the body has an eventList and nothing else", "epcisBody", body, rule="EPCIS 2.0 JSON Schema")
     events = listing(required(body, "eventList", "epcisBody"), "epcisBody.eventList")
     if len(events) > MAX_EVENTS:
-        raise refusal(f"a document has at most {MAX_EVENTS} events: split it", "epcisBody.eventList", events)
+        raise refusal(
+            f"a document has at most {MAX_EVENTS} events: split it", "epcisBody.eventList", events, rule=BOUND
+        )
     return Document(
         creation_date=moment(required(given, "creationDate", ""), "creationDate"),
         id=uri(given["id"], "id") if "id" in given else None,
@@ -111,7 +123,7 @@ def _read_event(given: object, path: str, context: Context, unique_items: bool) 
 def parse(data: bytes) -> Any:
     """The JSON value in `data`, bounded; each member of an object once. Raises DocumentError."""
     if len(data) > MAX_DOCUMENT_BYTES:
-        raise refusal(f"a document has at most {MAX_DOCUMENT_BYTES} bytes: split it", "", len(data))
+        raise refusal(f"a document has at most {MAX_DOCUMENT_BYTES} bytes: split it", "", len(data), rule=BOUND)
     containers = data.count(b"{") + data.count(b"[")
     if containers > MAX_DOCUMENT_CONTAINERS or data.count(b",") > MAX_DOCUMENT_COMMAS:
         raise refusal(
@@ -119,6 +131,7 @@ def parse(data: bytes) -> Any:
             "split it",
             "",
             containers,
+            rule=BOUND,
         )
     try:
         _refuse_repeated_names(data)
@@ -148,7 +161,7 @@ def _refuse_repeated_names(data: bytes) -> None:
 
 def _require_standard(context: Context) -> None:
     if not context.standard:
-        raise refusal(f"the context must name GS1's: add {GS1_CONTEXT}", "@context", rule="EPCIS 2.0, 9.3")
+        raise refusal(f"the context must name GS1's: add {GS1_CONTEXT}", "@context", rule="EPCIS 2.0, JSON-LD binding")
 
 
 def _optional_text(given: dict[str, Any], key: str) -> str | None:

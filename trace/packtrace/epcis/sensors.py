@@ -1,4 +1,6 @@
-"""Sensor elements of an event (EPCIS 2.0, 7.3.7): names and structure as in the JSON binding, values canonical."""
+"""Sensor elements of an event (EPCIS 2.0, the How dimension): names and structure as in the JSON binding, values
+canonical.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -61,7 +63,7 @@ def _boolean(given: object, path: str, _: Context) -> bool:
 def _hex_binary(given: object, path: str, _: Context) -> str:
     written = text(given, path)
     if not written or set(written) - set("0123456789abcdefABCDEF"):
-        raise refusal("write hexadecimal digits here", path, written, "EPCIS 2.0 JSON Schema (hexBinary)")
+        raise refusal("write hexadecimal digits here", path, written, rule="EPCIS 2.0 JSON Schema (hexBinary)")
     return written
 
 

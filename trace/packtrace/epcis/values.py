@@ -23,11 +23,14 @@ OFFSET = re.compile(r"[+-](?:(?:0[0-9]|1[0-3]):[0-5][0-9]|14:00)", re.ASCII)
 # The largest integer that every JSON reader holds exactly (RFC 7493, section 2.2).
 MAX_NUMBER = 2**53 - 1
 
+# The rule behind every limit of our own.
+BOUND = "packtrace: bounds of one document"
+
 # So much of a refused value goes into the error.
 SHOWN_CHARACTERS = 200
 
 
-def refusal(message: str, path: str, value: Any = None, rule: str | None = None) -> DocumentError:
+def refusal(message: str, path: str, value: Any = None, *, rule: str | None) -> DocumentError:
     """The error for what stands at `path`; a long value is shortened, a container only described."""
     if isinstance(value, str):
         value = value[:SHOWN_CHARACTERS]
@@ -40,21 +43,21 @@ def refusal(message: str, path: str, value: Any = None, rule: str | None = None)
 
 def text(given: object, path: str) -> str:
     if not isinstance(given, str):
-        raise refusal("write a string here", path, given, "EPCIS 2.0 JSON Schema")
+        raise refusal("write a string here", path, given, rule="EPCIS 2.0 JSON Schema")
     return given
 
 
 def members(given: object, path: str) -> dict[str, Any]:
     if not isinstance(given, dict):
-        raise refusal("write an object here: {…}", path, given, "EPCIS 2.0 JSON Schema")
+        raise refusal("write an object here: {…}", path, given, rule="EPCIS 2.0 JSON Schema")
     return given
 
 
 def listing(given: object, path: str, *, least: int = 0) -> list[Any]:
     if not isinstance(given, list):
-        raise refusal("write a list here: […]", path, given, "EPCIS 2.0 JSON Schema")
+        raise refusal("write a list here: […]", path, given, rule="EPCIS 2.0 JSON Schema")
     if len(given) < least:
-        raise refusal("this list is empty: fill it or leave the field out", path, given, "EPCIS 2.0 JSON Schema")
+        raise refusal("this list is empty: fill it or leave the field out", path, given, rule="EPCIS 2.0 JSON Schema")
     return given
 
 
@@ -66,7 +69,7 @@ def only(given: dict[str, Any], known: frozenset[str], path: str) -> None:
                 f"this field is not known here: take it out (known are {', '.join(sorted(known))})",
                 below(path, key),
                 given[key],
-                "EPCIS 2.0 JSON Schema",
+                rule="EPCIS 2.0 JSON Schema",
             )
 
 
@@ -88,7 +91,7 @@ def uri(given: object, path: str) -> str:
             f"this is not a URI of at most {MAX_URI_CHARACTERS} characters: write scheme:rest, others percent-encoded",
             path,
             written,
-            "RFC 3986, section 3",
+            rule="RFC 3986, section 3",
         )
     return written
 
@@ -122,7 +125,7 @@ def moment(given: object, path: str) -> str:
             "this is not a time: write YYYY-MM-DDThh:mm:ss with Z or an offset, as in 2026-11-23T05:35:15.000+01:00",
             path,
             written,
-            "RFC 3339, section 5.6",
+            rule="RFC 3339, section 5.6",
         ) from error
     return utc.isoformat(timespec="milliseconds") + "Z"
 
@@ -135,7 +138,10 @@ def offset(given: object, path: str) -> str:
     written = text(given, path)
     if not OFFSET.fullmatch(written):
         raise refusal(
-            "this is not an offset from UTC: write +hh:mm or -hh:mm, at most 14:00", path, written, "EPCIS 2.0, 7.4.1"
+            "this is not an offset from UTC: write +hh:mm or -hh:mm, at most 14:00",
+            path,
+            written,
+            rule="EPCIS 2.0, 7.4.1",
         )
     return written
 
@@ -143,9 +149,11 @@ def offset(given: object, path: str) -> str:
 def number(given: object, path: str) -> int | float:
     """A number that every JSON reader holds alike; a whole one as an integer."""
     if isinstance(given, bool) or not isinstance(given, int | float):
-        raise refusal("write a number here, without quotes", path, given, "EPCIS 2.0 JSON Schema")
+        raise refusal("write a number here, without quotes", path, given, rule="EPCIS 2.0 JSON Schema")
     if not abs(given) <= MAX_NUMBER:
-        raise refusal("this number is too large for JSON: write it as a string", path, given, "RFC 7493, section 2.2")
+        raise refusal(
+            "this number is too large for JSON: write it as a string", path, given, rule="RFC 7493, section 2.2"
+        )
     return int(given) if given == int(given) else given
 
 
@@ -157,5 +165,5 @@ def decimal_text(given: int | float) -> str:
 
 def boolean(given: object, path: str) -> bool:
     if not isinstance(given, bool):
-        raise refusal("write true or false here", path, given, "EPCIS 2.0 JSON Schema")
+        raise refusal("write true or false here", path, given, rule="EPCIS 2.0 JSON Schema")
     return given

@@ -53,7 +53,7 @@ class Vocabulary:
             f"this {self.name} is not in the Core Business Vocabulary: take a word of CBV 2.0 or the URI of your own",
             path,
             written,
-            "CBV 2.0, section 7",
+            rule="CBV 2.0, section 7",
         )
 
 
