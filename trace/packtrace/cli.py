@@ -7,6 +7,10 @@ import typer
 
 from packtrace.errors import PacktraceError
 
+# Python's own. A library below eth-account raises it on import so far that deeply nested JSON from a stranger overflows
+# the C stack and kills the process.
+RECURSION_LIMIT = 1000
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
 
@@ -27,6 +31,7 @@ def main() -> None:
             app.registered_groups += commands.registered_groups
         else:
             app.add_typer(commands, name=entry.name)
+    sys.setrecursionlimit(RECURSION_LIMIT)
     try:
         app()
     except PacktraceError as error:

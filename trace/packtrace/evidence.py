@@ -18,6 +18,7 @@ from packtrace.facts import BatchFacts, Facts, party_of_batch, unit_number
 from packtrace.gs1 import expires_at, sgtin_uri, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
 from packtrace.scan import Scan
+
 # Batches have 44 bits on chain, logistic units 64 (contracts/interfaces).
 MAX_BATCH_NUMBER = 1 << 44
 MAX_LOGISTIC_NUMBER = 1 << 64

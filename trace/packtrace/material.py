@@ -1,4 +1,6 @@
-"""What a gateway gives a client to judge by: proofs that prove themselves, and hints that the client's node confirms."""
+"""What a gateway gives a client to judge by: proofs that prove themselves, and hints that the client's node
+confirms.
+"""
 
 from dataclasses import dataclass
 from typing import Any

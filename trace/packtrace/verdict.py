@@ -1,8 +1,8 @@
 """The verdict on one pack: one pure function of the scan, the evidence, the chain's facts, the place and the time.
 
-Every check is reported, made or not; the headline is the gravest finding, in the order of `Headline`. A check that could
-not be made is never shown as passed. A status alone never proves that a pack is genuine: a clone can come first, and then
-the second attempt raises the alarm.
+Every check is reported, made or not; the headline is the gravest finding, in the order of `Headline`. A check that
+could not be made is never shown as passed. A status alone never proves that a pack is genuine: a clone can come
+first, and then the second attempt raises the alarm.
 """
 
 from collections.abc import Iterator
@@ -207,12 +207,16 @@ def _answer(answer: Answer, facts: Facts | None) -> Iterator[Check]:
         key = facts.keys.get(answer.signer)
         company = facts.parties[key.party].company if key and key.party in facts.parties else None
         signed = bool(key and key.valid and company is not None and company == facts.mah_of_gtin)
-        detail = "signed by the GTIN's marketing authorisation holder" if signed else (
-            f"the locator's answer is signed by {answer.signer}, not by a valid key of the GTIN's holder"
+        detail = (
+            "signed by the GTIN's marketing authorisation holder"
+            if signed
+            else (f"the locator's answer is signed by {answer.signer}, not by a valid key of the GTIN's holder")
         )
     yield Check("locator", signed, detail, Headline.EVIDENCE_BROKEN)
     if answer.kind == "never":
-        yield Check("serial", False, "its holder signed that it never commissioned this serial", Headline.UNKNOWN_SERIAL)
+        yield Check(
+            "serial", False, "its holder signed that it never commissioned this serial", Headline.UNKNOWN_SERIAL
+        )
     if answer.kind == "differs":
         detail = "its holder signed that this serial was commissioned with another lot or expiry than printed"
         yield Check("printed data", False, detail, Headline.WRONG_DATA)
@@ -310,7 +314,9 @@ def _custody(evidence: Evidence, facts: Facts, place: Place | None, *, located: 
         detail = f"the pack is real, but not recorded as having come to this place: {why}"
         yield Check("custody", False, detail, Headline.CUSTODY_GAP)
     else:
-        yield Check("custody", True, f"it came here through {len(evidence.parties)} recorded hands", Headline.CUSTODY_GAP)
+        yield Check(
+            "custody", True, f"it came here through {len(evidence.parties)} recorded hands", Headline.CUSTODY_GAP
+        )
 
 
 def _holder(evidence: Evidence, facts: Facts) -> tuple[int | None, str]:

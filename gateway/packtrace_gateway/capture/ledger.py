@@ -49,7 +49,9 @@ class LedgerCalls:
     def register(self, number: int, commitment: bytes, item_root: bytes, count: int, children: Sequence[int]) -> None:
         if len(children) > MOST_NUMBERS:
             raise LifecycleError(
-                f"a logistic unit holds at most {MOST_NUMBERS} others; nest them", field="childEPCs", value=len(children)
+                f"a logistic unit holds at most {MOST_NUMBERS} others; nest them",
+                field="childEPCs",
+                value=len(children),
             )
         if len(self._registrations) == MOST_REGISTRATIONS or self._children + len(children) > MOST_NUMBERS:
             self.flush()

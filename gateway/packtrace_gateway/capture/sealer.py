@@ -63,10 +63,10 @@ class Sealer(Handler):
             session.execute(statement.values(seal=seal_bytes(proof), seal_id=seal.id))
         return count
 
-    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
+    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
         self._set(session, row, "anchored")
 
-    def on_final(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
+    def on_final(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
         self._set(session, row, "final")
 
     def on_retracted(self, session: Session, row: OutboxRow) -> None:

@@ -238,9 +238,7 @@ class CaptureService:
                 calls.flush()
                 self._hand_over.received(session, [store.logistic_unit(session, uri) for uri in event.epcs])
 
-    def _commission(
-        self, session: Session, entry: Prepared, ledger: Ledger, number: int, calls: LedgerCalls
-    ) -> None:
+    def _commission(self, session: Session, entry: Prepared, ledger: Ledger, number: int, calls: LedgerCalls) -> None:
         event, product, batch = entry.event, ledger.product, ledger.batch
         for uri in items_to_know(event):
             if sscc_of_uri(uri):

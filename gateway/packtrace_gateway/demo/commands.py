@@ -54,14 +54,18 @@ def _empty(folder: Path | None) -> Path:
 
 
 def _print_addresses(network: Network, console: Console) -> None:
-    console.print(f"\nNode {network.devnet.url} (chain {network.devnet.chain_id}), deployment {network.deployment_file}")
+    console.print(
+        f"\nNode {network.devnet.url} (chain {network.devnet.chain_id}), deployment {network.deployment_file}"
+    )
     table = Table("company", "party", "GLN", "gateway", "API key", "signing keys")
     for running in network.gateways.values():
         own = "\n".join(f"{purpose} {address}" for purpose, address in keys.addresses(running.settings))
         company = running.company
         table.add_row(company.name, str(company.party), company.gln, running.client.url, running.api_key, own)
     console.print(table)
-    console.print(f"Folders and logs are in {network.folder}. The API's pages: <gateway>/docs, the API key as password.")
+    console.print(
+        f"Folders and logs are in {network.folder}. The API's pages: <gateway>/docs, the API key as password."
+    )
 
 
 def _until_interrupted(console: Console) -> None:

@@ -60,7 +60,9 @@ class Running:
         deadline = time.monotonic() + START_PATIENCE
         while not self.client.healthy():
             if self.process is None or self.process.poll() is not None or time.monotonic() > deadline:
-                raise PacktraceError(f"the gateway of {self.company.name} did not start", value=str(self.folder / "gateway.log"))
+                raise PacktraceError(
+                    f"the gateway of {self.company.name} did not start", value=str(self.folder / "gateway.log")
+                )
             time.sleep(0.1)
 
     def kill(self) -> None:

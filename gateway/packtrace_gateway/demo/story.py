@@ -4,7 +4,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from packtrace.gs1.keys import make_sscc
 from packtrace_gateway.demo import documents
 from packtrace_gateway.demo.client import Client
 from packtrace_gateway.demo.companies import (
-    AUTHORITY,
     COMPANIES,
     COMPANY_PREFIX,
     GTIN,
@@ -39,7 +37,7 @@ NATIONAL = ("710", "03752864")
 CASES, PALLETS = 100, 2
 # The first pages of the label sheets: enough to see, without drawing 10,000 labels.
 SHEET_LABELS = 60
-ON_CHAIN = ("included", "final")
+ON_THE_WAY = ("queued", "signed", "broadcast")
 
 
 @dataclass(slots=True)
@@ -81,7 +79,7 @@ class Story:
         first, second, third = lot.in_case[case][:3]
         self.dispense(lot, first, labels)
         self.take_back(lot, second)
-        self.send_back(lot, case, third)
+        self.send_back(lot, third)
         Mishaps(self, lot, case).play(first, third)
         self.tell.act(f"The end of the day, after {time.monotonic() - begun:.0f} s.")
         self.tell.fact(f"Labels, databases, logs and the chain are in {self.network.folder}")
@@ -116,9 +114,7 @@ class Story:
         lot.in_case = {case: packs[n * share : (n + 1) * share] for n, case in enumerate(lot.cases)}
         lot.on_pallet = {pallet: lot.cases[n * pile : (n + 1) * pile] for n, pallet in enumerate(lot.pallets)}
         begun = time.monotonic()
-        answer = client.post(
-            "/capture", documents.document(documents.commissioning(MAKER, packs, lot.lot, EXPIRY))
-        )
+        answer = client.post("/capture", documents.document(documents.commissioning(MAKER, packs, lot.lot, EXPIRY)))
         took = time.monotonic() - begun
         lot.batch = answer["events"][0]["batch"]
         tell.fact(f"{units} serial numbers drawn at random and commissioned, acknowledged after {took:.2f} s")
@@ -126,7 +122,9 @@ class Story:
             cased = [documents.packing(MAKER, case, lot.in_case[case]) for case in lot.cases]
             piled = [documents.packing(MAKER, pallet, lot.on_pallet[pallet]) for pallet in lot.pallets]
             client.post("/capture", documents.document(*cased, *piled))
-        tell.fact(f"{cases} cases of {share} packs on {pallets} pallets; batch {lot.batch} goes to the chain as a proposal")
+        tell.fact(
+            f"{cases} cases of {share} packs on {pallets} pallets; batch {lot.batch} goes to the chain as a proposal"
+        )
         return lot
 
     def release(self, lot: Lot) -> None:
@@ -145,7 +143,8 @@ class Story:
         folder = self.network.folder / "labels"
         folder.mkdir(exist_ok=True)
         packs = [
-            pack_drawing(PackLabel(GTIN, serial, lot.lot, EXPIRY_YYMMDD, NATIONAL)) for serial in lot.serials[:SHEET_LABELS]
+            pack_drawing(PackLabel(GTIN, serial, lot.lot, EXPIRY_YYMMDD, NATIONAL))
+            for serial in lot.serials[:SHEET_LABELS]
         ]
         for number, page in enumerate(sheets(packs, f"lot {lot.lot}: packs"), 1):
             (folder / f"packs-{number}.png").write_bytes(to_png(page))
@@ -197,7 +196,7 @@ class Story:
             f"[bold]{reversal['packs'][0]['outcome']}[/bold]"
         )
 
-    def send_back(self, lot: Lot, case: str, pack: str) -> None:
+    def send_back(self, lot: Lot, pack: str) -> None:
         """A saleable return: in a tote of its own to the wholesaler, and on to the second pharmacy."""
         tell = self.tell
         tell.act(f"A saleable return: a pack goes back to {WHOLESALE.name} and on to {PHARMACY_B.name}")
@@ -208,7 +207,7 @@ class Story:
         self.client(WHOLESALE).post("/capture", documents.document(*repack))
         self.hand_over(WHOLESALE, PHARMACY_B, other)
         self.client(PHARMACY_B).post("/capture", documents.document(documents.unpacking(PHARMACY_B, other)))
-        self.settle_custody(PHARMACY_B, other)
+        self.idle(PHARMACY_B)
         tell.verdict(self.verify(PHARMACY_B, lot.code(serial_of(pack))), history=True)
 
     # ---- what the acts are made of ----
@@ -233,13 +232,16 @@ class Story:
         answer = self.client(receiver).wait("/arrivals", found)
         return next(entry for entry in answer if entry["uri"] == unit)
 
-    def settle_custody(self, company: Company, unit: str) -> None:
-        """Wait until the outbox of a company is empty: the chain says what its database says."""
-        del unit
-        self.client(company).wait("/outbox", lambda rows: all(row["state"] in ON_CHAIN for row in rows))
+    def idle(self, company: Company) -> None:
+        """Wait until nothing of a company is on its way to the chain."""
+        self.client(company).wait(
+            "/outbox", lambda answer: not any(call["state"] in ON_THE_WAY for call in answer["calls"])
+        )
 
     def settled(self, client: Client, operation: dict[str, Any]) -> dict[str, Any]:
-        answer: dict[str, Any] = client.wait(f"/operations/{operation['id']}", lambda found: found["state"] != "pending")
+        answer: dict[str, Any] = client.wait(
+            f"/operations/{operation['id']}", lambda found: found["state"] != "pending"
+        )
         return answer
 
     def batch_state(self, lot: Lot, state: str) -> None:
@@ -274,10 +276,3 @@ def scan_picture(picture: Path, config: Path) -> dict[str, Any]:
     output = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
     verdict: dict[str, Any] = orjson.loads(output.stdout.splitlines()[0])["verdict"]
     return verdict
-
-
-def utc() -> str:
-    return datetime.now(UTC).strftime("%H:%M:%S")
-
-
-__all__ = ["AUTHORITY", "Lot", "Story", "scan_picture", "serial_of"]

@@ -1,8 +1,8 @@
 """Tables of the event store.
 
-An item's URI is split at its last slash into a prefix, kept once, and a suffix: for a pack, GTIN and serial number. Items
-of an own event are kept in tiles of 256 (`packtrace.commit.items`), those of a received one in the groups of 256
-neighbours that came (`packtrace.commit.disclosure.by_neighbourhood`), each of which proves itself.
+An item's URI is split at its last slash into a prefix, kept once, and a suffix: for a pack, GTIN and serial number.
+Items of an own event are kept in tiles of 256 (`packtrace.commit.items`), those of a received one in the groups of
+256 neighbours that came (`packtrace.commit.disclosure.by_neighbourhood`), each of which proves itself.
 """
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, SmallInteger, Text
@@ -82,7 +82,7 @@ class Unit(SQLModel, table=True):
     event: int = Field(sa_column=Column(_ID, ForeignKey("event.id"), nullable=False))
     position: int
     place: int = Field(sa_column=Column(SmallInteger, nullable=False))
-    parent: int | None = Field(default=None, sa_column=Column(_ID))
+    parent: int | None = Field(default=None, sa_column=Column(_ID, ForeignKey("logistic_unit.id")))
 
 
 class Participation(SQLModel, table=True):
@@ -120,7 +120,7 @@ class Seal(SQLModel, table=True):
     sequence: int
     root: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
     count: int
-    outbox: int
+    outbox: int = Field(index=True)
     state: str  # signed, anchored, final
 
 
@@ -136,9 +136,10 @@ class CommissionedBatch(SQLModel, table=True):
     """An own commissioned batch: what was proposed to the chain, and how far that has come."""
 
     __tablename__ = "commissioned_batch"
+    __table_args__ = (Index("commissioned_batch_gtin", "gtin", "lot"),)
     number: int = Field(sa_column=Column(_ID, primary_key=True, autoincrement=False))
     event: int = Field(sa_column=Column(_ID, ForeignKey("event.id"), nullable=False))
-    gtin: str = Field(index=True)
+    gtin: str
     lot: str
     expiry: str
     count: int

@@ -116,7 +116,12 @@ class PedigreeReader:
             self._events |= {row.id or 0: row for row in rows}
 
     def _follow(
-        self, uri: str, parts: list[Part], window: Window, wanted: dict[int, dict[str, int]], carriers: dict[str, Window]
+        self,
+        uri: str,
+        parts: list[Part],
+        window: Window,
+        wanted: dict[int, dict[str, int]],
+        carriers: dict[str, Window],
     ) -> None:
         """Take the item's events inside its window, and note in what it was carried meanwhile, and how long."""
         parts = sorted(parts, key=lambda part: (self._events[part.event].event_time, part.event))
@@ -147,7 +152,9 @@ class PedigreeReader:
                 select(StoredEvent.event_time)  # type: ignore[call-overload]
                 .join(Participation, Participation.event == StoredEvent.id)
                 .where(Participation.prefix == prefix, Participation.suffix == suffix)
-                .where(Participation.role == int(Role.PARENT), StoredEvent.action == "DELETE", StoredEvent.item_count == 1)
+                .where(
+                    Participation.role == int(Role.PARENT), StoredEvent.action == "DELETE", StoredEvent.item_count == 1
+                )
                 .where(StoredEvent.event_time >= start)
                 .order_by(StoredEvent.event_time)
             )

@@ -95,7 +95,9 @@ class EventStore:
     def _add_groups(self, session: Session, event: int, disclosure: Disclosure) -> set[int]:
         """Store the items by neighbourhood; returns the positions that were stored before."""
         known: set[int] = set()
-        for number, shown in by_neighbourhood(disclosure.header, disclosure.shown).items() if disclosure.shown.indices else ():
+        for number, shown in (
+            by_neighbourhood(disclosure.header, disclosure.shown).items() if disclosure.shown.indices else ()
+        ):
             before = session.get(ItemGroup, (event, number))
             if before is None:
                 session.add(ItemGroup(event=event, number=number, data=group_bytes(shown)))

@@ -49,7 +49,7 @@ class PartnerService:
         if uri is None:
             raise DocumentError(
                 "a shipment names its receiver: add a destination of type possessing_party, owning_party or location",
-                field=f"{field}.destinationList",
+                field=f"{field}destinationList",
                 rule="CBV 2.0, section 7.4",
             )
         gln = gln_of_uri(uri)
@@ -57,7 +57,7 @@ class PartnerService:
         if partner is None:
             raise DocumentError(
                 "the receiver is not a known partner; add it under /partners with its party number and salt",
-                field=f"{field}.destinationList",
+                field=f"{field}destinationList",
                 value=uri,
             )
         return partner.party

@@ -116,7 +116,8 @@ class StatusService:
     def reverse(self, number: int, caller: str) -> int:
         """Take a dispense (export, sample) back, for every pack that it changed; the new operation's id.
 
-        The caller declares with it that the packs were not given to the public (Delegated Regulation 2016/161, Art. 13).
+        The caller declares with it that the packs were not given to the public (Delegated Regulation 2016/161, Art.
+        13).
         """
         with self._database.write() as session:
             operation, units = self._operation(session, number)
@@ -124,7 +125,9 @@ class StatusService:
                 raise LifecycleError("only a change that is done can be reversed", field="id", value=operation.state)
             changed = [unit for unit in units if unit.outcome is not None and unit.outcome < REFUSED]
             if not changed:
-                raise LifecycleError("this operation changed no pack; there is nothing to reverse", field="id", value=number)
+                raise LifecycleError(
+                    "this operation changed no pack; there is nothing to reverse", field="id", value=number
+                )
             receipt = self._receipt(operation, units)
             row = self._outbox.enqueue(
                 session,
@@ -287,7 +290,9 @@ def outcome_words(outcome: int | None, to: Status) -> str:
     if outcome is None:
         return "pending"
     if outcome < REFUSED:
-        return {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}.get(to, to.name.lower().replace("_", " "))
+        return {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}.get(
+            to, to.name.lower().replace("_", " ")
+        )
     return {
         Refusal.WRONG_STATUS: "refused: it was not in a status from which this is possible (already supplied, or else)",
         Refusal.UNKNOWN_UNIT: "refused: the chain does not know this pack",

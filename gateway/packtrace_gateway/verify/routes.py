@@ -56,7 +56,9 @@ def read_code(code: str) -> Scan:
         elements = parse_scan(code)
     if elements.gtin is None or elements.serial is None:
         raise IdentifierError(
-            "this code has no GTIN with a serial number (AI 01 and 21), so it names no single pack", field="code", value=code
+            "this code has no GTIN with a serial number (AI 01 and 21), so it names no single pack",
+            field="code",
+            value=code,
         )
     return Scan(elements.gtin, elements.serial, elements.lot, elements.expiry)
 

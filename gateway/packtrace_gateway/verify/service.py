@@ -1,7 +1,7 @@
 """From a scan to the material for a verdict, and the gateway's own verdict on it.
 
-A client checks the same material against a node of its own (`packtrace.material`); the verdict that is given here is for
-those who trust this gateway.
+A client checks the same material against a node of its own (`packtrace.material`); the verdict that is given here is
+for those who trust this gateway.
 """
 
 import time

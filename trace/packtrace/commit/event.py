@@ -22,8 +22,8 @@ class Custody:
 class Ledger:
     """What ties an event to the contracts.
 
-    `party` recorded the event; `product` and `batch` stand in a commissioning of packs, `custody` in an aggregation that
-    fills a logistic unit, `receiver` in a shipment: the party number that the goods are handed to.
+    `party` recorded the event; `product` and `batch` stand in a commissioning of packs, `custody` in an aggregation
+    that fills a logistic unit, `receiver` in a shipment: the party number that the goods are handed to.
     """
 
     party: int
@@ -49,10 +49,11 @@ class Commitment:
 def commit(
     event: Event, tree: ItemTree, *, ledger: Ledger, record_time: str, cbv_hash: str, secret: bytes
 ) -> Commitment:
-    """Commit to `event`, whose item tree was built with the same `secret`. `record_time` is UTC with milliseconds, `cbv_hash` its CBV 2.0 event hash.
+    """Commit to `event`, whose item tree was built with the same `secret`. `record_time` is UTC with milliseconds,
+    `cbv_hash` its CBV 2.0 event hash.
 
-    The core always travels; the unsalted CBV hash never does unless opened on purpose, since it would let its reader test
-    guesses about the rest.
+    The core always travels; the unsalted CBV hash never does unless opened on purpose, since it would let its reader
+    test guesses about the rest.
     """
     header = headers.build(core_of(event, tree, ledger, record_time), others_of(event, cbv_hash), secret)
     return Commitment(header, tree, secret)

@@ -105,7 +105,7 @@ def build(core: dict[str, Any], others: dict[str, Any], secret: bytes) -> Header
 
 
 def check_received(fields: Sequence[Field | bytes]) -> Header:
-    """A header from somebody else. Raises EvidenceError unless it is one: an open, complete core first, fields in order."""
+    """A header from somebody else: an open, complete core first, the other fields in order. Raises EvidenceError."""
     if not 0 < len(fields) <= MAX_FIELDS or not isinstance(fields[0], Field) or fields[0].name != CORE:
         raise EvidenceError("a header begins with its open core", rule="header")
     opened = [field for field in fields if isinstance(field, Field)]

@@ -17,7 +17,10 @@ class Step:
 
 
 def history(uri: str, events: Iterable[VerifiedEvent]) -> list[Step]:
-    """The steps of `uri`, oldest first. Events that concern neither it nor a carrier of its at that time are left out."""
+    """The steps of `uri`, oldest first.
+
+    Events that concern neither it nor a carrier of its at that time are left out.
+    """
     parents: dict[str, str] = {}
     steps = []
     for event in sorted(events, key=_time):

@@ -4,8 +4,9 @@ A tree is handled level by level: level 0 holds the leaf hashes, and each level 
 without a neighbour moves up unchanged. That gives exactly the RFC's recursive definition. Large trees are cut into
 *tiles* of 2^8 nodes: only the nodes at every eighth level are kept, so that a proof reads a few tiles, never the tree.
 
-A multiproof for sorted, unique leaf indices is the list of the nodes that cannot be computed from the leaves shown, from
-the lowest level up, each level from left to right. There is exactly one such list: no node is missing, none unused.
+A multiproof for sorted, unique leaf indices is the list of the nodes that cannot be computed from the leaves shown,
+from the lowest level up, each level from left to right. There is exactly one such list: no node is missing, none
+unused.
 """
 
 from collections.abc import Callable, Iterable, Sequence

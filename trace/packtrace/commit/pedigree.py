@@ -5,9 +5,10 @@ bytes:
 
     {"v": 1, "events": [{"f": fields, "p": prefix, "u": uris, "i": indices, "s": salts, "n": nodes, "seal": seal}, …]}
 
-`f` lists the header's fields in order, an opened one as [name, salt, value as JSON text], a closed one as its hash. `u` is
-the items' URIs without their common prefix `p`, joined by newlines; `i` their positions, each as the distance from the one
-before; `s` and `n` are salts and proof nodes, joined. `seal` is [party, lane, sequence, count, index, path] or null.
+`f` lists the header's fields in order, an opened one as [name, salt, value as JSON text], a closed one as its hash.
+`u` is the items' URIs without their common prefix `p`, joined by newlines; `i` their positions, each as the distance
+from the one before; `s` and `n` are salts and proof nodes, joined. `seal` is [party, lane, sequence, count, index,
+path] or null.
 """
 
 import base64
@@ -50,7 +51,10 @@ class Pedigree:
 
     @staticmethod
     def from_cbor(data: bytes) -> "Pedigree":
-        """Raises EvidenceError when `data` is not a pedigree. Nothing in it is believed yet: see `Disclosure.verify`."""
+        """Read a pedigree; nothing in it is believed yet (see `Disclosure.verify`).
+
+        Raises EvidenceError when `data` is not a pedigree.
+        """
         if len(data) > MAX_BYTES:
             raise EvidenceError(
                 f"a pedigree has at most {MAX_BYTES} bytes; hand over in several shipments", value=len(data)
