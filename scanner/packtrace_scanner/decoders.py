@@ -1,17 +1,19 @@
 """From a picture to readings: what each symbol in it says, where it is and which decoder read it.
 
-The stages go from cheap to dear. The first costs about what the fastest decoder costs; the others run only while no
-reading is one that the caller wants. For a still picture all of them run; for a live source the first runs on every
-frame and the others take turns, so that the decoder keeps up with the camera.
+The stages go from cheap to dear, and a dearer one runs only while no reading is one that the caller wants. For a still
+picture all of them run; for a live source the first two run on every frame and the others take turns, so that the
+decoder keeps up with the camera.
 """
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import cv2
 import numpy as np
 import zxingcpp
+from numpy.typing import NDArray
 
 from packtrace_scanner.sources import Gray
 from packtrace_scanner.zbar import ZBar, ZBarMissingError
@@ -28,6 +30,9 @@ _FORMATS = zxingcpp.BarcodeFormats(
 _LINEAR = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.Code128])
 _TURNS = (30.0, 60.0)
 """Degrees. With the decoder's own quarter turns a bar code is at most 15 degrees off in one of the copies."""
+
+_SMALLEST = 200
+"""Pixels; the shorter side of the smallest copy that is looked at."""
 
 KINDS = {
     "]d1": "Data Matrix",
@@ -59,6 +64,9 @@ class Reading:
         return KINDS.get(self.symbology, f"symbol {self.symbology}")
 
 
+Stage = Callable[[Gray], list[Reading]]
+
+
 class Decoder:
     """Reads frames.
 
@@ -74,25 +82,25 @@ class Decoder:
         self._zbar: ZBar | None = None
         self._zbar_tried = False
         self._turn = 0
-        self._harder = (_zxing_thorough, _zxing_turned, self._zbar_read)
+        turned: list[Stage] = [partial(_turned, degrees) for degrees in _TURNS]
+        self._harder: tuple[Stage, ...] = (_smaller, _inverted, *turned, self._zbar_read)
 
     def read(self, gray: Gray) -> list[Reading]:
         """Everything found in a still picture, with every means there is while nothing wanted has been found."""
+        return self._through((_upright, _rotated, *self._harder), gray)
+
+    def read_live(self, gray: Gray) -> list[Reading]:
+        """As `read`, for one frame of many: of the dearer stages only the one whose turn it is."""
+        self._turn += 1
+        return self._through((_upright, _rotated, self._harder[self._turn % len(self._harder)]), gray)
+
+    def _through(self, stages: Iterable[Stage], gray: Gray) -> list[Reading]:
         found: list[Reading] = []
-        for stage in (_zxing_fast, *self._harder):
+        for stage in stages:
             found = merge(found + stage(gray))
             if any(map(self._wanted, found)):
                 break
         return found
-
-    def read_live(self, gray: Gray) -> list[Reading]:
-        """As `read`, for one frame of many: the fast stage and, where it finds nothing wanted, the next one in turn."""
-        found = merge(_zxing_fast(gray))
-        if any(map(self._wanted, found)):
-            return found
-        stage = self._harder[self._turn % len(self._harder)]
-        self._turn += 1
-        return merge(found + stage(gray))
 
     def _zbar_read(self, gray: Gray) -> list[Reading]:
         if not self._zbar_tried:
@@ -145,48 +153,65 @@ def outline(points: Iterable[Point]) -> Corners:
     return first, second, third, fourth
 
 
-def _zxing_fast(gray: Gray) -> list[Reading]:
-    return _zxing(gray, _FORMATS, thorough=False)
+def _upright(gray: Gray) -> list[Reading]:
+    return _zxing(gray, _FORMATS)
 
 
-def _zxing_thorough(gray: Gray) -> list[Reading]:
-    return _zxing(gray, _FORMATS, thorough=True)
+def _rotated(gray: Gray) -> list[Reading]:
+    """Rows and columns looked at: a symbol may lie at any angle on a busy ground, a bar code at any quarter turn."""
+    return _zxing(gray, _FORMATS, rotate=True)
 
 
-def _zxing_turned(gray: Gray) -> list[Reading]:
-    """Bar codes that lie obliquely, which a decoder that looks along rows and columns does not see."""
-    found = []
-    height, width = gray.shape
-    for degrees in _TURNS:
-        turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
-        new_width = int(height * abs(turn[0, 1]) + width * abs(turn[0, 0]))
-        new_height = int(height * abs(turn[0, 0]) + width * abs(turn[0, 1]))
-        turn[:, 2] += (new_width - width) / 2, (new_height - height) / 2
-        turned = cv2.warpAffine(gray, turn, (new_width, new_height), flags=cv2.INTER_LINEAR, borderValue=255)
-        back = cv2.invertAffineTransform(turn)
-        for reading in _zxing(turned.astype(np.uint8, copy=False), _LINEAR, thorough=False, rotate=True):
-            corners = [back @ (x, y, 1) for x, y in reading.corners]
-            a, b, c, d = ((round(float(x)), round(float(y))) for x, y in corners)
-            found.append(Reading(reading.symbology, reading.text, (a, b, c, d), reading.decoder))
+def _inverted(gray: Gray) -> list[Reading]:
+    """Light codes on dark ground."""
+    return _zxing(255 - gray, _FORMATS, rotate=True)
+
+
+def _smaller(gray: Gray) -> list[Reading]:
+    """Smaller copies, in which blur and grain are less than a module."""
+    found: list[Reading] = []
+    scale = 1
+    while min(gray.shape) >= 2 * _SMALLEST:
+        gray = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+        scale *= 2
+        back = np.array([[scale, 0, 0], [0, scale, 0]], dtype=np.float64)
+        found += [_moved(reading, back) for reading in _zxing(gray, _FORMATS, rotate=True)]
     return found
 
 
-def _zxing(gray: Gray, formats: zxingcpp.BarcodeFormats, *, thorough: bool, rotate: bool = False) -> list[Reading]:
+def _turned(degrees: float, gray: Gray) -> list[Reading]:
+    """A turned copy, for bar codes that lie obliquely: a decoder that looks along rows and columns misses them."""
+    height, width = gray.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    new_width = int(height * abs(turn[0, 1]) + width * abs(turn[0, 0]))
+    new_height = int(height * abs(turn[0, 0]) + width * abs(turn[0, 1]))
+    turn[:, 2] += (new_width - width) / 2, (new_height - height) / 2
+    turned = cv2.warpAffine(gray, turn, (new_width, new_height), flags=cv2.INTER_LINEAR, borderValue=255)
+    back = cv2.invertAffineTransform(turn).astype(np.float64)
+    return [_moved(reading, back) for reading in _zxing(turned.astype(np.uint8, copy=False), _LINEAR, rotate=True)]
+
+
+def _moved(reading: Reading, back: NDArray[np.float64]) -> Reading:
+    """The reading with its outline where it is in the frame, `back` leading there from the copy it was read in."""
+    a, b, c, d = (tuple(map(round, back @ (x, y, 1))) for x, y in reading.corners)
+    return replace(reading, corners=(a, b, c, d))
+
+
+def _zxing(gray: Gray, formats: zxingcpp.BarcodeFormats, *, rotate: bool = False) -> list[Reading]:
     symbols = zxingcpp.read_barcodes(
         np.ascontiguousarray(gray),
         formats=formats,
-        try_rotate=thorough or rotate,
-        try_downscale=thorough,
-        try_invert=thorough,
+        try_rotate=rotate,
+        try_downscale=False,
+        try_invert=False,
         text_mode=zxingcpp.TextMode.Plain,
     )
     return [
-        Reading(symbol.symbology_identifier, symbol.text, _zxing_corners(symbol.position), "zxing-cpp")
-        for symbol in symbols
+        Reading(symbol.symbology_identifier, symbol.text, _corners(symbol.position), "zxing-cpp") for symbol in symbols
     ]
 
 
-def _zxing_corners(position: zxingcpp.Position) -> Corners:
+def _corners(position: zxingcpp.Position) -> Corners:
     a, b, c, d = (
         (point.x, point.y)
         for point in (position.top_left, position.top_right, position.bottom_right, position.bottom_left)

@@ -16,8 +16,8 @@ _Y800 = int.from_bytes(b"Y800", "little")
 _MODIFIER_GS1 = 1 << 0
 _MODIFIER_AIM = 1 << 1
 _ALL_SYMBOLOGIES = 0
-_LINE_DISTANCE = 2
-"""Every second line is looked at: bars are long, and it halves the time."""
+_LINE_DISTANCE = 3
+"""Every third line is looked at: bars are long, and the time is a third."""
 
 
 class ZBarMissingError(ImportError):
