@@ -449,6 +449,10 @@ BYTES: dict[str, tuple[bytes, str]] = {
     "10 MB of objects in objects": (b'{"a":' * 2_000_000, "split it"),
     "deep lists": (b"[" * 100_000 + b"]" * 100_000, "nested too deep"),
     "deep objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deep"),
+    "a name twice among half a million": (
+        b"{" + b",".join(b'"%d":0' % number for number in [*range(500_000), 499_999]) + b"}",
+        "twice",
+    ),
     "many empty lists": (b"[" + b"[]," * MAX_DOCUMENT_CONTAINERS + b"[]]", "split it"),
     "many numbers": (b"[" + b"1," * MAX_DOCUMENT_COMMAS + b"1,1]", "split it"),
     "too many bytes": (b" " * (MAX_DOCUMENT_BYTES + 1), "split it"),
@@ -460,6 +464,8 @@ def test_bytes_that_are_no_document_are_refused(data: bytes, word: str) -> None:
     with pytest.raises(DocumentError) as caught:
         read_document(data)
     assert word in caught.value.message
+    assert caught.value.field
+    assert caught.value.rule
     assert len(str(caught.value)) < 1500
 
 
@@ -473,6 +479,15 @@ def test_nesting_below_the_parsers_limit_is_refused_where_it_stands(commissionin
     entry = '{"a:b":' + "[" * depth + "]" * depth + "}"
     with pytest.raises(DocumentError):
         read_document(twice.replace('"HERE"', f"{entry},{entry}").encode())
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", "x" * 1_000_000, "y:" + "z" * 1_000_000, "ü\u2028"])
+def test_refused_name_is_shown_on_one_line(commissioning: Json, name: str) -> None:
+    for event in (commissioning | {name: 1}, commissioning | {"ilmd": {name: "1"}}):
+        with pytest.raises(DocumentError) as caught:
+            read_event(event)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 1500
 
 
 def test_every_prefix_of_a_document_is_refused(wrap: Callable[..., Json], commissioning: Json) -> None:

@@ -107,7 +107,7 @@ class Context:
             uri(namespace, below(path, key))
         else:
             raise refusal(
-                f"the prefix {prefix[:40]} is not declared: add it to @context with its namespace",
+                "this prefix is not declared: add it to @context with its namespace",
                 below(path, key),
                 key,
                 rule="JSON-LD 1.1, 4.1.5 (Compact IRIs)",
@@ -134,7 +134,7 @@ def _declare(given: dict[str, Any], prefixes: dict[str, str], path: str) -> None
     for key, value in given.items():
         place = below(path, key)
         if key.startswith("@"):
-            if HARMLESS_KEYWORDS.get(key) != value:
+            if key not in HARMLESS_KEYWORDS or HARMLESS_KEYWORDS[key] != value:
                 raise refusal(
                     "this keyword is not read: take it out and write names and values in full",
                     place,

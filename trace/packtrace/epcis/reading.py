@@ -17,7 +17,7 @@ from packtrace.epcis.context import GS1_CONTEXT, Context
 from packtrace.epcis.events import read_fields
 from packtrace.epcis.extensions import ExtensionReader
 from packtrace.epcis.model import Event
-from packtrace.epcis.values import BOUND, below, listing, members, moment, refusal, required, text, uri
+from packtrace.epcis.values import BOUND, below, first_repeated, listing, members, moment, refusal, required, text, uri
 from packtrace.errors import DocumentError
 
 # One commissioning event of a million serial numbers is 51 to 60 MB of JSON.
@@ -144,10 +144,10 @@ def _refuse_repeated_names(data: bytes) -> None:
     """Two members of one name: readers disagree which one counts, and orjson drops the first without a word."""
 
     def once(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        if len(set(names)) != len(names):
-            name = next(name for index, name in enumerate(names) if name in names[:index])
-            raise refusal("this name stands in one object twice: take one out", name[:200], rule="RFC 7493, 2.3")
+        repeated = first_repeated([name for name, _ in pairs])
+        if repeated is not None:
+            name = pairs[repeated][0]
+            raise refusal("this name stands in one object twice: take one out", name, name, rule="RFC 7493, 2.3")
 
     try:
         json.loads(data, object_pairs_hook=once)

@@ -26,8 +26,9 @@ MAX_NUMBER = 2**53 - 1
 # The rule behind every limit of our own.
 BOUND = "packtrace: bounds of one document"
 
-# So much of a refused value goes into the error.
+# So much of a refused value and of its path goes into the error.
 SHOWN_CHARACTERS = 200
+SHOWN_PATH_CHARACTERS = 500
 
 
 def refusal(message: str, path: str, value: Any = None, *, rule: str | None) -> DocumentError:
@@ -38,7 +39,10 @@ def refusal(message: str, path: str, value: Any = None, *, rule: str | None) -> 
         value = f"an object with {len(value)} members"
     elif isinstance(value, Sequence):
         value = f"a list of {len(value)}"
-    return DocumentError(message, field=path or "document", value=value, rule=rule)
+    path = path[:SHOWN_PATH_CHARACTERS] or "document"
+    if not path.isprintable():  # names come from the sender, and an error is one line on somebody's terminal
+        path = path.encode("unicode_escape").decode()
+    return DocumentError(message, field=path, value=value, rule=rule)
 
 
 def text(given: object, path: str) -> str:
@@ -117,8 +121,8 @@ def moment(given: object, path: str) -> str:
             raise ValueError
         year, month, day, hour, minute, second = map(int, found.groups()[:6])
         decimals, sign, offset_hours, offset_minutes = found.groups()[6:]
-        offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
-        utc = datetime(year, month, day, hour, minute, second) - (-offset if sign == "-" else offset)
+        ahead = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
+        utc = datetime(year, month, day, hour, minute, second) - (-ahead if sign == "-" else ahead)
         utc += timedelta(milliseconds=_milliseconds(decimals or ""))
     except (ValueError, OverflowError) as error:
         raise refusal(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from packtrace.epcis.context import Context
 from packtrace.epcis.values import refusal, text, uri
+from packtrace.errors import DocumentError
 
 CBV = "https://ref.gs1.org/cbv/"
 GS1_VOC = "https://gs1.org/voc/"
@@ -48,7 +49,7 @@ class Vocabulary:
         """`word` as it stands in the event hash: a web URI (CBV 2.0, 8.9)."""
         return self.web + word if word in self.words else word
 
-    def _unknown(self, written: str, path: str) -> Exception:
+    def _unknown(self, written: str, path: str) -> DocumentError:
         return refusal(
             f"this {self.name} is not in the Core Business Vocabulary: take a word of CBV 2.0 or the URI of your own",
             path,
