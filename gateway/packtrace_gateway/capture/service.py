@@ -6,7 +6,7 @@ checks the lifecycle, stores the events and queues their calls to the chain; onl
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from sqlalchemy import select
@@ -37,6 +37,8 @@ from packtrace_gateway.settings import Settings
 # A unit's index has 20 bits on chain (IPackLedger).
 MAX_BATCH = 1 << 20
 SSCC_SALT_BYTES = 16
+# Devices' clocks are off by minutes; an hour is a wrong time zone.
+CLOCK_TOLERANCE = timedelta(minutes=30)
 
 
 class HandOver(Protocol):
@@ -110,6 +112,7 @@ class CaptureService:
     def prepare(self, event: Event, field: str) -> Prepared:
         """The part that needs no lock. Raises DocumentError."""
         try:
+            _check_clock(event)
             product = product_data(event)
             if product is not None and len(event.epcs) > MAX_BATCH:
                 message = f"a batch has at most {MAX_BATCH} packs; commission them in several events"
@@ -273,6 +276,17 @@ class CaptureService:
         children = [int(unit.number) for unit in inner.values() if unit.number is not None]
         commitment = sscc_commitment(custody.salt, sscc)
         calls.register(custody.number, commitment, entry.tree.root, entry.tree.size, children)
+
+
+def _check_clock(event: Event) -> None:
+    latest = datetime.now(UTC) + CLOCK_TOLERANCE
+    if datetime.fromisoformat(event.event_time) > latest:
+        raise DocumentError(
+            "this event has not happened yet: set the clock of the device that recorded it",
+            field="eventTime",
+            value=event.event_time,
+            rule=f"at most {CLOCK_TOLERANCE} ahead of this gateway's clock",
+        )
 
 
 def _now() -> str:

@@ -90,7 +90,9 @@ def others_of(event: Event, cbv_hash: str) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "cbvHash": cbv_hash,
         "eventID": event.event_id,
+        "readPoint:extensions": event.read_point_extensions,
         "bizLocation": event.biz_location,
+        "bizLocation:extensions": event.biz_location_extensions,
         "bizTransactionList": [_typed(entry) for entry in event.biz_transactions],
         "sourceList": [_typed(entry) for entry in event.sources],
         "destinationList": [_typed(entry) for entry in event.destinations],
