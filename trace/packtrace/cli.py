@@ -15,28 +15,35 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 
 def main() -> None:
-    """Load the commands of every installed package and run the one that was asked for.
+    """Run the command that was asked for.
 
     A refusal is one clear line on the terminal and exit status 1, never a traceback.
     """
-    for entry in sorted(entry_points(group="packtrace.commands"), key=lambda e: e.name):
-        try:
-            commands = entry.load()
-        except ModuleNotFoundError as missing:  # an extra that is not installed here
-            if (missing.name or "").split(".")[0].startswith("packtrace"):
-                raise
-            continue
-        if entry.name.startswith("_"):
-            app.registered_commands += commands.registered_commands
-            app.registered_groups += commands.registered_groups
-        else:
-            app.add_typer(commands, name=entry.name)
+    load_commands()
     sys.setrecursionlimit(RECURSION_LIMIT)
     try:
         app()
     except PacktraceError as error:
         print(f"packtrace: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def load_commands() -> None:
+    """Add the commands of every installed package; those of an extra that is not installed are left out.
+
+    An entry point whose name begins with an underscore adds its commands at the top.
+    """
+    for entry in sorted(entry_points(group="packtrace.commands"), key=lambda e: e.name):
+        try:
+            commands = entry.load()
+        except ModuleNotFoundError as missing:
+            if (missing.name or "").split(".")[0].startswith("packtrace"):
+                raise
+            continue
+        if entry.name.startswith("_"):
+            app.registered_commands += commands.registered_commands
+        else:
+            app.add_typer(commands, name=entry.name)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""The documentation is tested: a command, an endpoint or a headline that it does not know fails."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from packtrace import cli
+from packtrace.verdict import Headline
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+
+
+def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if hasattr(command, "commands"):  # a group; typer brings click's classes under names of its own
+        for name, inner in command.commands.items():
+            yield from commands(inner, f"{path} {name}")
+    else:
+        yield path, command
+
+
+@pytest.fixture(scope="module")
+def all_commands() -> dict[str, Any]:
+    cli.load_commands()
+    return dict(commands(typer.main.get_command(cli.app), "packtrace"))
+
+
+def test_every_command_is_documented_with_all_its_options(all_commands: dict[str, Any]) -> None:
+    text = (DOCS / "commands.md").read_text()
+    sections = dict(re.findall(r"^## `(packtrace [^`]+)`\n(.*?)(?=^## |\Z)", text, re.M | re.S))
+    assert set(sections) == set(all_commands)
+    for path, command in all_commands.items():
+        for parameter in command.params:
+            for name in parameter.opts if parameter.param_type_name == "option" else ():
+                if name != "--help":
+                    assert f"`{name}`" in sections[path], f"{path} {name} is not in docs/commands.md"
+
+
+def test_every_headline_is_explained_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    for headline in Headline:
+        assert f"| {headline.value}" in text
+
+
+def test_links_in_the_documentation_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
