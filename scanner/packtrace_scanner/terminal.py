@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from packtrace.gs1 import sscc_of_uri
 from packtrace.scan import Scan
 from packtrace.verdict import Check, Headline, HistoryEntry, Verdict
 
@@ -158,7 +159,8 @@ def _entry(entry: HistoryEntry) -> Text:
     text = Text.assemble((plain(entry.step), "bold"), f" by {_party(entry.party, entry.party_name)}")
     if entry.receiver is not None:
         text.append(f" to {_party(entry.receiver, entry.receiver_name)}")
-    details = [entry.disposition or "", f"in {entry.carrier}" if "/00/" in entry.carrier else "", entry.proof]
+    sscc = sscc_of_uri(entry.carrier)
+    details = [entry.disposition or "", f"in SSCC {sscc}" if sscc else "", entry.proof]
     return text.append("\n" + "  ·  ".join(plain(detail) for detail in details if detail), style="dim")
 
 
@@ -178,7 +180,7 @@ def _evidence(verdict: Verdict) -> RenderableType:
     if verdict.age is not None:
         line.append(f", {_age(verdict.age)} old")
     if verdict.block_hash:
-        line.append(f"  {plain(verdict.block_hash)}", style="dim")
+        line.append(f"\n  {plain(verdict.block_hash)}", style="dim")
     return line
 
 

@@ -102,7 +102,7 @@ def test_history_is_a_timeline_of_who_did_what() -> None:
     text = shown(verdict(Headline.AUTHENTIC))
     assert "2026-11-23 05:35 UTC commissioning by Manufacturer AG" in text
     assert "shipping by Manufacturer AG to Wholesaler SE" in text
-    assert "in https://id.gs1.org/00/340123450000000017" in text
+    assert "active  ·  in SSCC 340123450000000017  ·  anchored" in text
 
 
 def test_party_without_public_name_is_shown_by_number() -> None:
