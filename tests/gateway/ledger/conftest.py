@@ -14,7 +14,8 @@ from packtrace_gateway.ledger.indexing import Listener
 
 _file = Path(__file__).parent.parent / "outbox" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("outbox_conftest", _file)
-assert _spec and _spec.loader
+assert _spec
+assert _spec.loader
 _outbox = importlib.util.module_from_spec(_spec)
 sys.modules[_spec.name] = _outbox
 _spec.loader.exec_module(_outbox)

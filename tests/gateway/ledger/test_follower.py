@@ -70,9 +70,7 @@ def test_batches_recalls_custody_log_and_registry_are_indexed(index, network, ch
     pallet, case = chain.PLANT << 42 | 1, chain.PLANT << 42 | 2
     one = {"number": case, "ssccCommitment": b"c" * 32, "contentRoot": b"r" * 32, "count": 7, "children": []}
     network.act(chain.PLANT, "operate", "CustodyLedger", "register", [[one]])
-    network.act(
-        chain.PLANT, "operate", "CustodyLedger", "register", [[{**one, "number": pallet, "children": [case]}]]
-    )
+    network.act(chain.PLANT, "operate", "CustodyLedger", "register", [[{**one, "number": pallet, "children": [case]}]])
     network.act(chain.PLANT, "operate", "CustodyLedger", "ship", [[pallet], chain.WHOLESALER])
     network.act(chain.WHOLESALER, "operate", "CustodyLedger", "receiveShipment", [[pallet]])
     network.act(chain.PLANT, "operate", "EventLog", "append", [0, 0, b"e" * 32, 3])

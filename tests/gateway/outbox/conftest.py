@@ -20,7 +20,8 @@ from packtrace_gateway.outbox.worker import OutboxWorker
 
 def _load(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(f"outbox_{name}", Path(__file__).with_name(f"{name}.py"))
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

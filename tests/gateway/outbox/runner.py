@@ -25,7 +25,8 @@ from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.outbox.worker import OutboxWorker
 
 spec = importlib.util.spec_from_file_location("network", Path(__file__).with_name("network.py"))
-assert spec and spec.loader
+assert spec
+assert spec.loader
 network = importlib.util.module_from_spec(spec)
 sys.modules["network"] = network
 spec.loader.exec_module(network)

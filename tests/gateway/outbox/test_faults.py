@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 from eth_account import Account
 
-from packtrace.chain.contracts import encode_call
 from packtrace.chain.node import Node, NodeError
 from packtrace.chain.transactions import Message, send
 from packtrace_gateway.outbox import calls, moves
@@ -364,3 +363,28 @@ def foreign(network, nonce):
         "to": Account.create().address, "maxFeePerGas": 10 * base, "maxPriorityFeePerGas": base,
     }  # fmt: skip
     network.node.send_raw(bytes(network.relayer.sign_transaction(transaction).raw_transaction))
+
+
+# ---- gas ----
+
+
+def test_transaction_that_ran_out_of_gas_is_sent_again_with_more(bench, network, monkeypatch):
+    node = bench.context.node
+    with monkeypatch.context() as patched:
+        patched.setattr(node, "estimate_gas", lambda transaction: 20_000)
+        number = bench.append()
+        bench.run()
+        assert bench.row(number).state == State.BROADCAST
+    bench.until(number, State.INCLUDED)
+    short, enough = bench.context.outbox.attempts(number)
+    assert (short.outcome, enough.outcome) == (Outcome.REVERTED, Outcome.INCLUDED)
+    assert entries(bench) == 1
+
+
+def test_call_that_always_fails_without_a_reason_is_given_up(bench, monkeypatch):
+    monkeypatch.setattr(bench.context.node, "estimate_gas", lambda transaction: 20_000)
+    number = bench.append()
+    row = bench.until(number, State.REVERTED, passes=20)
+    assert row.error_name == "Unexplained"
+    assert [a.outcome for a in bench.context.outbox.attempts(number)] == [Outcome.REVERTED] * 3
+    assert entries(bench) == 0

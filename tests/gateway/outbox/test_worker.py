@@ -42,9 +42,7 @@ def test_batch_is_proposed_released_and_dispensed_from(bench, network, chain):
     released = bench.queue("PackLedger", "release", [chain.proposal()["batch"]], "quality", after=proposed)
     bench.until(released, State.INCLUDED)
     assert bench.row(proposed).block_number < bench.row(released).block_number
-    receipt = network.act(
-        chain.PHARMACY, "operate", "PackLedger", "changeStatus", [1, chain.units(1, 2), bytes(32)]
-    )
+    receipt = network.act(chain.PHARMACY, "operate", "PackLedger", "changeStatus", [1, chain.units(1, 2), bytes(32)])
     assert receipt.events(network.deployment)[0].args["outcomes"] == bytes(2)
     sampled = bench.queue("PackLedger", "changeStatus", [2, chain.units(2, 3), bytes(32)])
     bench.until(sampled, State.INCLUDED)
@@ -158,12 +156,17 @@ def test_call_can_be_taken_back_until_it_is_signed(bench):
 
 
 def test_call_is_queued_only_with_what_it_is_about(bench):
-    with pytest.raises(RuntimeError), bench.database.write() as session:
+    with pytest.raises(RuntimeError):
+        queue_and_fail(bench)
+    assert bench.context.outbox.rows() == []
+
+
+def queue_and_fail(bench):
+    with bench.database.write() as session:
         bench.context.outbox.enqueue(
             session, contract="EventLog", function="append", args=[0, 0, bytes(32), 1], key="operate", reference="x"
         )
         raise RuntimeError("the events could not be stored")
-    assert bench.context.outbox.rows() == []
 
 
 @pytest.mark.parametrize(
@@ -188,11 +191,8 @@ def test_call_that_cannot_be_sent_is_refused_when_it_is_queued(bench, arguments,
 def test_worker_is_woken_by_a_commit_and_not_by_a_rollback(bench):
     woken = []
     bench.context.outbox.on_queued(lambda: woken.append(len(bench.context.outbox.rows())))
-    with pytest.raises(RuntimeError), bench.database.write() as session:
-        bench.context.outbox.enqueue(
-            session, contract="EventLog", function="append", args=[0, 0, bytes(32), 1], key="operate", reference="x"
-        )
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        queue_and_fail(bench)
     assert woken == []
     bench.append()
     assert woken == [1]
