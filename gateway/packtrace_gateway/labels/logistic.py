@@ -79,7 +79,7 @@ def _text(elements: ElementString, width: float) -> tuple[list[Item], float]:
     for number, (title, value) in enumerate(shown):
         # The SSCC has a line for itself, the others share theirs.
         right = number > 0 and number % 2 == 0
-        x, room = MARGIN_MM + (column if right else 0), width - 2 * MARGIN_MM if number == 0 else column - 1
+        x, room = MARGIN_MM + (column if right else 0), width - 2 * MARGIN_MM if number == 0 else column - 3
         items += [Text(x, y, TITLE_MM, title, room), Text(x, y + TITLE_MM + 0.5, VALUE_MM, value, room)]
         if number == 0 or right or number == len(shown) - 1:
             y += LINE_MM
