@@ -149,9 +149,7 @@ def pack(world: World, minute: int, parent: str, children: Sequence[str], number
     )
     own, salt = logistic_number(party, number), bytes([number]) * 16
     commitment = world.add(packing, Ledger(party=party, custody=Custody(own, salt)))
-    content = content_hash(
-        sscc_commitment(salt, sscc_of_uri(parent) or ""), commitment.tree.root, commitment.tree.size
-    )
+    content = content_hash(sscc_commitment(salt, sscc_of_uri(parent) or ""), commitment.tree.root, commitment.tree.size)
     world.logistic[own] = LogisticFacts(CustodyState.HELD, party, 0, 0, content)
 
 

@@ -27,7 +27,17 @@ from packtrace.commit.header import Field, Header
 from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import EvidenceError
 from packtrace.evidence import examine
-from packtrace.facts import BatchState, CustodyState, EntryFacts, Facts, KeyFacts, Recall, Status, StatusChange, UnitFacts
+from packtrace.facts import (
+    BatchState,
+    CustodyState,
+    EntryFacts,
+    Facts,
+    KeyFacts,
+    Recall,
+    Status,
+    StatusChange,
+    UnitFacts,
+)
 from packtrace.locator import read_answer, sign_answer
 from packtrace.scan import Place, Scan
 from packtrace.verdict import GRAVITY, Headline, judge
@@ -53,7 +63,17 @@ def test_a_pack_that_came_the_recorded_way_is_authentic_and_available(world: Wor
     assert [entry.step for entry in verdict.history] == [
         "commissioning", "packing", "packing", "shipping", "receiving", "unpacking", "shipping", "receiving", "unpacking",
     ]  # fmt: skip
-    assert [entry.carrier for entry in verdict.history] == [PACKS[3], PACKS[3], CASE, PALLET, PALLET, PALLET, CASE, CASE, CASE]
+    assert [entry.carrier for entry in verdict.history] == [
+        PACKS[3],
+        PACKS[3],
+        CASE,
+        PALLET,
+        PALLET,
+        PALLET,
+        CASE,
+        CASE,
+        CASE,
+    ]
     assert verdict.history[0].party_name == "Plant"
     assert (verdict.block, verdict.age) == (100, 3)
     assert verdict.unit == (3 << 42) | 3, "batch 0 of party 3, third serial from 0"
@@ -86,7 +106,9 @@ def test_expiry_begins_at_midnight_utc_of_the_day_after(world: World) -> None:
 
 def test_the_gravest_finding_is_the_headline_and_all_are_reported(world: World) -> None:
     verdict = world.verdict(
-        replace(SCAN, lot="OTHER"), place=OTHER, unit=changed_unit(world, status=Status.SUPPLIED, recall=Recall.RECALLED)
+        replace(SCAN, lot="OTHER"),
+        place=OTHER,
+        unit=changed_unit(world, status=Status.SUPPLIED, recall=Recall.RECALLED),
     )
     assert verdict.headline is Headline.WRONG_DATA
     failed = {check.finding for check in verdict.checks if check.passed is False}

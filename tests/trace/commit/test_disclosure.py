@@ -118,13 +118,29 @@ def spoiled() -> list[tuple[str, Disclosure, str]]:
         return replace(good, header=Header((replace(core, value=core.value | changes), *fields[1:])))
 
     return [
-        ("other serial", replace(good, shown=replace(shown, uris=(ALL[99], *shown.uris[1:]))), "not those of the event"),
-        ("other salt", replace(good, shown=replace(shown, salts=bytes(16) + shown.salts[16:])), "not those of the event"),
-        ("other node", replace(good, shown=replace(shown, nodes=(bytes(32), *shown.nodes[1:]))), "not those of the event"),
+        (
+            "other serial",
+            replace(good, shown=replace(shown, uris=(ALL[99], *shown.uris[1:]))),
+            "not those of the event",
+        ),
+        (
+            "other salt",
+            replace(good, shown=replace(shown, salts=bytes(16) + shown.salts[16:])),
+            "not those of the event",
+        ),
+        (
+            "other node",
+            replace(good, shown=replace(shown, nodes=(bytes(32), *shown.nodes[1:]))),
+            "not those of the event",
+        ),
         ("node missing", replace(good, shown=replace(shown, nodes=shown.nodes[1:])), "too few|not those"),
         ("node added", replace(good, shown=replace(shown, nodes=(*shown.nodes, bytes(32)))), "not needed"),
         ("short node", replace(good, shown=replace(shown, nodes=(b"x", *shown.nodes[1:]))), "32 bytes"),
-        ("positions moved", replace(good, shown=replace(shown, indices=tuple(i + 1 for i in shown.indices))), "not those|too few|not needed"),
+        (
+            "positions moved",
+            replace(good, shown=replace(shown, indices=tuple(i + 1 for i in shown.indices))),
+            "not those|too few|not needed",
+        ),
         ("items missing", replace(good, shown=replace(shown, uris=shown.uris[1:])), "differ in number"),
         ("nodes alone", replace(good, shown=replace(NO_ITEMS, nodes=(bytes(32),))), "not needed"),
         ("another party's seal", replace(good, seal=replace(proof, party=8)), "another party"),

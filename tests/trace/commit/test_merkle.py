@@ -106,7 +106,9 @@ def test_multiproof_spoiled_anywhere_is_refused(case: tuple[int, list[int]], dat
         merkle.root_from_multiproof(size, indices, shown, [*proof, bytes(32)])
     if proof:
         spoil = data.draw(st.integers(0, len(proof) - 1))
-        assert merkle.root_from_multiproof(size, indices, shown, [*proof[:spoil], bytes(32), *proof[spoil + 1 :]]) != root
+        assert (
+            merkle.root_from_multiproof(size, indices, shown, [*proof[:spoil], bytes(32), *proof[spoil + 1 :]]) != root
+        )
         with pytest.raises(EvidenceError, match="too few"):
             merkle.root_from_multiproof(size, indices, shown, proof[:-1])
 
