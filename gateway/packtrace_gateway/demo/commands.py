@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from packtrace_gateway import keys
+from packtrace_gateway.demo.day import play
 from packtrace_gateway.demo.network import Network
 from packtrace_gateway.demo.story import Story
 
@@ -29,7 +30,7 @@ def demo(
     """One pack's journey through a small supply chain on this machine, and all that can go wrong on the way."""
     console = Console(highlight=False)
     with Network(_empty(folder)) as network:
-        Story(network, console, units).play()
+        play(network, console, units)
         if keep:
             _print_addresses(network, console)
             _until_interrupted(console)

@@ -2,8 +2,9 @@
 
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from packtrace.gs1 import sgtin_uri
 from packtrace_gateway.demo import documents
@@ -17,9 +18,7 @@ from packtrace_gateway.demo.companies import (
     WHOLESALE,
     Company,
 )
-
-if TYPE_CHECKING:
-    from packtrace_gateway.demo.story import Lot, Story
+from packtrace_gateway.demo.story import Lot, Story
 
 OTHER_EXPIRY = "300430"
 PATIENCE = 60.0
@@ -28,7 +27,7 @@ PATIENCE = 60.0
 class Mishaps:
     """The second half of the day. `lot` was delivered; `case` of it was opened at the first pharmacy."""
 
-    def __init__(self, story: "Story", lot: "Lot", case: str) -> None:
+    def __init__(self, story: Story, lot: Lot, case: str) -> None:
         self.story = story
         self.tell = story.tell
         self.lot = lot
@@ -206,7 +205,7 @@ class Mishaps:
 
     # ---- what they are made of ----
 
-    def _bring(self, lot: "Lot") -> None:
+    def _bring(self, lot: Lot) -> None:
         """A small lot by the same way to the first pharmacy, opened there."""
         story, (pallet,), (case,) = self.story, lot.pallets, lot.cases
         story.hand_over(MAKER, WHOLESALE, pallet)
@@ -241,7 +240,7 @@ class Mishaps:
         for company in (PHARMACY_A, PHARMACY_B):
             self.story.idle(company)
 
-    def _until(self, done: Any) -> None:
+    def _until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not done() and time.monotonic() < deadline:
             time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The story: one lot from the line to two pharmacies, told act by act. What goes wrong is in `mishaps`."""
+"""The good half of the day: one lot from the line to two pharmacies, act by act."""
 
 import subprocess
 import sys
@@ -58,31 +58,13 @@ class Lot:
 
 
 class Story:
-    """Plays the whole day on a network."""
+    """The acts on one network, and what they are made of."""
 
     def __init__(self, network: Network, console: Console, units: int) -> None:
         self.network = network
         self.tell = Telling(console)
         self.units = units
         self._next_sscc = 1
-
-    def play(self) -> None:
-        """From an empty network to the end of the day."""
-        from packtrace_gateway.demo.mishaps import Mishaps
-
-        begun = time.monotonic()
-        self.set_up()
-        lot = self.commission(LOT, self.units)
-        self.release(lot)
-        labels = self.print_labels(lot)
-        case = self.deliver(lot)
-        first, second, third = lot.in_case[case][:3]
-        self.dispense(lot, first, labels)
-        self.take_back(lot, second)
-        self.send_back(lot, third)
-        Mishaps(self, lot, case).play(first, third)
-        self.tell.act(f"The end of the day, after {time.monotonic() - begun:.0f} s.")
-        self.tell.fact(f"Labels, databases, logs and the chain are in {self.network.folder}")
 
     # ---- the acts ----
 
