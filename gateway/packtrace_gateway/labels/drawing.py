@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from PIL import Image, ImageDraw, ImageFont
 
-from packtrace_gateway.labels.symbols import DOTS_PER_INCH, Symbol, bitmap, dots, mm
+from packtrace_gateway.labels.symbols import DOTS_PER_INCH, LabelError, Symbol, bitmap, dots, mm
 
 FONT_FAMILY = "Aileron, Helvetica, Arial, sans-serif"
 """In PNG the font is Aileron, which Pillow carries; in SVG the nearest that the viewer has."""
@@ -60,6 +60,9 @@ Item = Text | Code | Rule
 
 RULE_MM = 0.25
 
+MAX_PDF_PAGES = 50
+"""Most pages in one PDF: they are all in memory, 9 MB each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -82,7 +85,14 @@ def to_png(drawing: Drawing) -> bytes:
 
 
 def to_pdf(pages: Sequence[Drawing]) -> bytes:
-    """PDF, one page a drawing, as bitmaps at `DOTS_PER_INCH` without loss."""
+    """PDF, one page a drawing, as bitmaps at `DOTS_PER_INCH` without loss. Raises LabelError for too many pages."""
+    if not 0 < len(pages) <= MAX_PDF_PAGES:
+        raise LabelError(
+            "so many pages do not fit into one PDF; make several",
+            field="pages",
+            value=len(pages),
+            rule=f"1 to {MAX_PDF_PAGES}",
+        )
     first, *rest = [to_image(page).convert("1", dither=Image.Dither.NONE) for page in pages]
     out = io.BytesIO()
     first.save(out, "PDF", save_all=True, append_images=rest, resolution=DOTS_PER_INCH)

@@ -11,8 +11,8 @@ GAP_MM = 2.0
 """Between neighbouring labels."""
 
 FOOTER_MM = 3.0
-MAX_LABELS = 100_000
-"""Most labels in one call: a page is about 9 megapixels."""
+MAX_LABELS = 20_000
+"""Most labels in one call: each takes some 6 kB of memory."""
 
 
 def sheets(labels: Sequence[Drawing], title: str) -> list[Drawing]:

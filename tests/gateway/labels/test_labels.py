@@ -319,3 +319,8 @@ def test_pdf_has_one_page_a_drawing_and_loses_nothing() -> None:
     assert len(re.findall(rb"/Type /Page\b", pdf)) == len(pages) == 2
     assert b"CCITTFaxDecode" in pdf
     assert b"DCTDecode" not in pdf
+
+
+def test_pdf_of_too_many_pages_is_refused_before_they_are_drawn() -> None:
+    with pytest.raises(LabelError, match="make several"):
+        to_pdf([Drawing(210, 297, ())] * 51)
