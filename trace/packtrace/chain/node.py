@@ -228,8 +228,8 @@ class Node:
         return _bytes(self.request("eth_call", [dict(transaction), _block_parameter(block)]))
 
     def estimate_gas(self, transaction: Mapping[str, Any]) -> int:
-        """Gas that a transaction would use now; its refusal is raised."""
-        return int(self.request("eth_estimateGas", [dict(transaction)]), 16)
+        """Gas that a transaction would use after the newest block; its refusal is raised."""
+        return int(self.request("eth_estimateGas", [dict(transaction), "latest"]), 16)
 
     def transaction_count(self, address: str, block: BlockId = "latest") -> int:
         """The next nonce of an account: of included transactions ("latest"), or with those waiting
@@ -300,7 +300,7 @@ class Node:
                 "that its address is right",
                 field="rpc",
             ) from error
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._nonsense(method) from error
 
     def _nonsense(self, method: str) -> ChainUnreachable:

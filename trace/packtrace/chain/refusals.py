@@ -126,7 +126,7 @@ TIMES = frozenset({"deadline", "expiresAt", "from", "until"})
 """Arguments that are unix times."""
 
 
-class ChainRefusal(ChainError):  # noqa: N818
+class ChainRefusal(ChainError):
     """A contract refused a call: `name` is its custom error, `args_` the error's arguments by name."""
 
     def __init__(self, name: str, args: Mapping[str, Any]) -> None:
