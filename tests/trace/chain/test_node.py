@@ -319,7 +319,7 @@ def test_what_is_not_a_node_is_told_so(body: bytes) -> None:
     with listening(answering(body)) as port:
         node = Node(f"http://127.0.0.1:{port}", timeout=2)
         for ask in (node.chain_id, lambda: node.batch([Request("eth_chainId")])):
-            with pytest.raises(ChainUnreachable, match="is not an Ethereum node|did not answer"):
+            with pytest.raises(ChainUnreachable, match=r"is not an Ethereum node|did not answer"):
                 ask()
 
 

@@ -49,10 +49,12 @@ def test_custom_error_is_found_wherever_a_node_puts_it(node: str) -> None:
         ("transaction underpriced: gas tip cap 0", "underpriced"),
         ("Replacement transaction underpriced. A gasPrice/maxFeePerGas of at least 2 is needed", "underpriced"),
         ("Gas price below configured minimum gas price", "underpriced"),  # Besu
+        ("max fee per gas less than block base fee: address 0x12, maxFeePerGas: 1", "underpriced"),  # Geth, Anvil
         ("insufficient funds for gas * price + value: have 1 want 2", "insufficient funds"),
         ("Insufficient funds for gas * price + value", "insufficient funds"),
         ("Upfront cost exceeds account balance", "insufficient funds"),  # Besu
         ("execution reverted", "reverted"),
+        ("intrinsic gas too low: have 1, want 21000", "other"),
         ("the method is not available", "other"),
     ],
 )

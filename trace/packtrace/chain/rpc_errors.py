@@ -20,7 +20,7 @@ KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("nonce too low", re.compile(r"nonce (is )?too low|nonce below", re.IGNORECASE)),
     (
         "underpriced",
-        re.compile(r"underpriced|gas price too low|fee too low|below (the )?(base|min)", re.IGNORECASE),
+        re.compile(r"underpriced|(price|fee per gas) (.* )?(too low|below|less than)", re.IGNORECASE),
     ),
     ("insufficient funds", re.compile(r"insufficient (funds|balance)|upfront cost exceeds", re.IGNORECASE)),
     ("reverted", re.compile(r"revert", re.IGNORECASE)),
