@@ -66,6 +66,8 @@ def scan(
     output = _Output(Console(), Console(stderr=True), json)
     try:
         opened = open_source(source, problem=lambda error: output.tell(str(error)))
+        if opened.live:
+            output.tell(f"looking at {opened.name}; Ctrl-C ends")
         for frame, meaning in _meanings(opened, output):
             output.show(frame, meaning, verifier)
             if once and output.items:

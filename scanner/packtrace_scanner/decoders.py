@@ -1,8 +1,8 @@
 """From a picture to readings: what each symbol in it says, where it is and which decoder read it.
 
 The stages go from cheap to dear, and a dearer one runs only while no reading is one that the caller wants. For a still
-picture all of them run; for a live source the first two run on every frame and the others take turns, so that the
-decoder keeps up with the camera.
+picture, which may show many packs, the quickest is left out: the next one sees more. For a live source the first two
+run on every frame and the others take turns, so that the decoder keeps up with the camera.
 """
 
 import warnings
@@ -87,10 +87,10 @@ class Decoder:
 
     def read(self, gray: Gray) -> list[Reading]:
         """Everything found in a still picture, with every means there is while nothing wanted has been found."""
-        return self._through((_upright, _rotated, *self._harder), gray)
+        return self._through((_rotated, *self._harder), gray)
 
     def read_live(self, gray: Gray) -> list[Reading]:
-        """As `read`, for one frame of many: of the dearer stages only the one whose turn it is."""
+        """As `read`, for one frame of many: the quickest look first, and of the dearer stages only one in its turn."""
         self._turn += 1
         return self._through((_upright, _rotated, self._harder[self._turn % len(self._harder)]), gray)
 

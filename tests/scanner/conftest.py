@@ -56,19 +56,23 @@ def table() -> Gray:
 
 @pytest.fixture
 def scene(table: Gray) -> Scene:
-    """`scene(label, degrees=, scale=, blur=, at=)`: a 1280x720 frame, the label (PNG bytes) on a cluttered table."""
+    """`scene(label, degrees=, scale=, blur=, at=)`: a 1280x720 frame, the label (PNG bytes) on a cluttered table.
+
+    Several labels lie side by side; `degrees` may be a list with one angle for each.
+    """
 
     def frame(
         *labels: bytes,
         at: tuple[float, float] = (WIDTH / 2, HEIGHT / 2),
         scale: float = 1.0,
-        degrees: float = 0.0,
+        degrees: float | list[float] = 0.0,
         blur: float = 0.0,
     ) -> Gray:
         picture = table
         for number, label in enumerate(labels):
             offset = (number - (len(labels) - 1) / 2) * WIDTH / max(len(labels), 1)
-            picture = put(picture, gray_of(label), at=(at[0] + offset, at[1]), scale=scale, degrees=degrees)
+            turn = degrees[number] if isinstance(degrees, list) else degrees
+            picture = put(picture, gray_of(label), at=(at[0] + offset, at[1]), scale=scale, degrees=turn)
         if blur:
             picture = cv2.GaussianBlur(picture, (0, 0), blur)
         return noisy(picture, 7, 3.0)

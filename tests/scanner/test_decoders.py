@@ -127,6 +127,13 @@ def test_several_codes_in_one_frame_are_all_read(scene: Scene) -> None:
     assert texts == {f"01{GTIN}1727113010L2026A{GS}21SERIAL{n}" for n in range(2)} | {uri}
 
 
+def test_several_packs_that_lie_criss_cross_are_all_read_from_one_picture(scene: Scene) -> None:
+    serials = ["A1", "B2", "C3"]
+    pngs = [to_png(pack_drawing(PackLabel(GTIN, serial, "L2026A", "271130"))) for serial in serials]
+    frame = scene(*pngs, scale=0.7, degrees=[5, 130, 250], blur=0.5)
+    assert sorted(reading.text[-2:] for reading in Decoder(is_item).read(frame)) == serials
+
+
 def test_whole_sheet_is_read_in_one_picture() -> None:
     serials = {f"SN{n:04}" for n in range(60)}
     (page,) = sheets([pack_drawing(PackLabel(GTIN, serial, "L", "271130")) for serial in sorted(serials)], "lot L")
