@@ -36,6 +36,17 @@ from packtrace_gateway.capture.sealer import Sealer
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.exchange import people as people_routes
+from packtrace_gateway.exchange import routes as exchange_routes
+from packtrace_gateway.exchange.client import PartnerClient
+from packtrace_gateway.exchange.custody import CustodyService
+from packtrace_gateway.exchange.directory import Directory
+from packtrace_gateway.exchange.goods import GoodsService
+from packtrace_gateway.exchange.locate import Locator
+from packtrace_gateway.exchange.receiving import Receiving
+from packtrace_gateway.exchange.sending import Sending
+from packtrace_gateway.exchange.service import Exchange
+from packtrace_gateway.exchange.signing import RequestVerifier
 from packtrace_gateway.gateway import Gateway
 from packtrace_gateway.keys import KeyRing, Purpose
 from packtrace_gateway.labels import routes as label_routes
@@ -53,7 +64,6 @@ from packtrace_gateway.serials.service import SerialService
 from packtrace_gateway.settings import Settings
 from packtrace_gateway.status import routes as status_routes
 from packtrace_gateway.status.service import StatusService
-from packtrace_gateway.unconnected import NoExchange, NoLocator
 from packtrace_gateway.verify import routes as verify_routes
 from packtrace_gateway.verify.service import LedgerReceipts, VerifyService
 from packtrace_gateway.workers import Workers
@@ -70,10 +80,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     alert_routes.router,
     product_routes.router,
     partner_routes.router,
+    people_routes.router,
+    exchange_routes.router,
     outbox_routes.router,
     access_routes.router,
 )
-BULK: tuple[str, ...] = ("/capture", "/events", "/exchange")  # bodies up to `max_body`; all others `SMALL_BODY`
+BULK: tuple[str, ...] = ("/capture", "/events")  # bodies up to `max_body`; all others `SMALL_BODY`
 SIGNED: tuple[str, ...] = ("/exchange",)  # authenticated by a partner's signature, not by an API key
 
 NODE_CHECK_EVERY = 15.0  # seconds
@@ -93,16 +105,28 @@ def build(settings: Settings) -> Gateway:
     deployment = Deployment.load(settings.deployment)
     node = Node(settings.node, settings.node_timeout)
     reader = ChainReader(node, deployment, settings.finality)
+    keys = KeyRing.load(settings)
     store, outbox, workers = EventStore(), Outbox(database), Workers()
     partners, products = PartnerService(database, node, deployment), ProductService(database, outbox)
-    capture = CaptureService(settings, database, store, outbox, partners, products, NoExchange())
+    goods = GoodsService(store, outbox)
+    capture = CaptureService(settings, database, store, outbox, partners, products, goods)
+    directory = Directory(node, deployment)
+    client = PartnerClient(settings, keys, directory)
+    exchange = Exchange(
+        requests=RequestVerifier(directory, settings.party, settings.company),
+        client=client,
+        sending=Sending(settings, database, store, directory, client),
+        receiving=Receiving(settings, database, keys, directory, reader, goods),
+        custody=CustodyService(settings, database, store, outbox, reader, goods, capture),
+        locator=Locator(settings, database, store, keys, directory, client),
+    )
     verify = VerifyService(
-        database, store, reader, NoLocator(), LedgerReceipts(database), Place(settings.party)
+        database, store, reader, exchange.locator, LedgerReceipts(database), Place(settings.party)
     )
     gateway = Gateway(
         settings=settings,
         database=database,
-        keys=KeyRing.load(settings),
+        keys=keys,
         node=node,
         deployment=deployment,
         reader=reader,
@@ -114,6 +138,7 @@ def build(settings: Settings) -> Gateway:
         partners=partners,
         products=products,
         capture=capture,
+        exchange=exchange,
         batches=BatchService(settings, database, outbox, products),
         verify=verify,
         status=StatusService(settings, database, store, outbox, capture, verify),
@@ -145,6 +170,9 @@ def _add_workers(gateway: Gateway) -> None:
     workers.add("follower", follower.run_once)
     sealer = Sealer(settings, gateway.database, gateway.store, gateway.outbox)
     workers.add("sealer", sealer.run_once)
+    workers.add("hand-over", gateway.exchange.sending.run_once)
+    workers.add("arrivals", gateway.exchange.receiving.run_once)
+    workers.add("custody", gateway.exchange.custody.run_once)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -160,6 +188,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await run_in_threadpool(gateway.workers.stop)
             gateway.access.record_use()
+            gateway.exchange.client.close()
             gateway.database.close()
 
     app = FastAPI(

@@ -14,6 +14,7 @@ from packtrace_gateway.batches.service import BatchService
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.exchange.service import Exchange
 from packtrace_gateway.keys import KeyRing
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
@@ -44,6 +45,7 @@ class Gateway:
     partners: PartnerService
     products: ProductService
     capture: CaptureService
+    exchange: Exchange
     batches: BatchService
     verify: VerifyService
     status: StatusService

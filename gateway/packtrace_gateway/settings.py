@@ -62,6 +62,11 @@ class Settings(BaseModel):
     endpoint: Url | None = Field(
         None, description="Base URL under which partners reach this gateway, as in the party registry."
     )
+    regulator: PartyNumber | None = Field(
+        None,
+        description="Party number of the authority that gets the data of every batch commissioned here, and with them "
+        "the products' secrets.",
+    )
     database: str = Field(
         "gateway.db", min_length=1, description="Database: a file's path (SQLite), or an SQLAlchemy URL."
     )
@@ -98,7 +103,7 @@ class Settings(BaseModel):
         128 * 1024 * 1024,
         ge=1024,
         le=2**31,
-        description="Largest request body in bytes, on the bulk routes (capture, exchange).",
+        description="Largest request body in bytes, on the bulk routes (capture).",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 

@@ -1,0 +1,318 @@
+"""Is a package what it claims? First without the chain (`opened`), then against the chain's facts (`compared`).
+
+Every link that does not hold is named. What the chain does not say *yet* is kept apart from what it says otherwise: a
+node that lags behind is no reason to turn goods away.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from packtrace.chain.facts import ChainReader
+from packtrace.commit.disclosure import Disclosure, VerifiedEvent
+from packtrace.commit.history import containment
+from packtrace.commit.items import Role
+from packtrace.commit.pedigree import Pedigree
+from packtrace.errors import EvidenceError
+from packtrace.evidence import LogisticLink, anchored, batch_differences, commissioned_batch, logistic_link
+from packtrace.facts import LOGISTIC_BITS, CustodyState, Facts, UnitFacts, unit_number
+from packtrace.gs1 import split_sgtin_uri
+from packtrace.product import Product, gtin_hash
+from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
+
+MAX_NESTING = 8  # levels of units inside a unit (ICustodyLedger)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A commissioned batch that a package tells of."""
+
+    event: VerifiedEvent
+    product: Product
+    number: int
+
+
+@dataclass(slots=True)
+class Contents:
+    """A package, opened: its events in their order, by digest, and what they say.
+
+    `filled` is what filled each logistic unit last; `inside` are the units shipped and all that is inside them in the
+    end, `parents` says inside what.
+    """
+
+    package: Package
+    events: dict[bytes, tuple[Disclosure, VerifiedEvent]] = field(default_factory=dict)
+    batches: list[Batch] = field(default_factory=list)
+    links: list[LogisticLink] = field(default_factory=list)
+    filled: dict[str, LogisticLink] = field(default_factory=dict)
+    inside: set[str] = field(default_factory=set)
+    parents: dict[str, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+
+    @property
+    def verified(self) -> Iterator[VerifiedEvent]:
+        return (event for _, event in self.events.values())
+
+    def recorded(self, digest: bytes) -> str:
+        """When an event was recorded, as it says."""
+        return str(self.events[digest][1].header.core["recordTime"])
+
+    def packs(self) -> dict[str, tuple[bytes, int]]:
+        """Every pack whose commissioning is shown: the event's digest and the pack's position in it."""
+        return {
+            uri: (batch.event.digest, position)
+            for batch in self.batches
+            for uri, position in batch.event.items.get(Role.EPC, {}).items()
+        }
+
+
+def opened(package: Package) -> Contents:
+    """Everything that can be said without the chain. Raises EvidenceError when the pedigree cannot even be read."""
+    contents = Contents(package)
+    for number, disclosure in enumerate(Pedigree.from_cbor(package.pedigree).disclosures):
+        try:
+            event = _sealed(disclosure.verify())
+            if event.digest in contents.events:
+                raise EvidenceError("the same event is shown twice", rule="pedigree")
+            contents.events[event.digest] = disclosure, event
+        except EvidenceError as error:
+            contents.broken.append(f"disclosure {number}: {error}")
+    for event in contents.verified:
+        try:
+            _read(contents, event)
+        except EvidenceError as error:
+            contents.broken.append(f"{name(event)}: {error}")
+    if contents.broken:
+        return contents  # what else is missing would only be their consequence
+    if package.kind == SHIPMENT:
+        contents.broken += _shipment(contents)
+    else:
+        contents.broken += _commissioning(contents)
+    return contents
+
+
+def name(event: VerifiedEvent) -> str:
+    """An event as people find it in a list of reasons."""
+    return f"event {event.digest.hex()[:12]} of party {event.party}"
+
+
+def _sealed(event: VerifiedEvent) -> VerifiedEvent:
+    if event.seal is None:
+        raise EvidenceError("the event was not sealed, so it is its party's word only", rule="seal")
+    return event
+
+
+def _read(contents: Contents, event: VerifiedEvent) -> None:
+    """Keep what the event says for the chain to confirm."""
+    core = event.header.core
+    if core.get("product") is not None:
+        product, number = commissioned_batch(event)
+        if core["type"] != "ObjectEvent" or core["action"] != "ADD":
+            raise EvidenceError("only a commissioning has product data", rule="product")
+        for uri in event.items.get(Role.EPC, ()):
+            sgtin = split_sgtin_uri(uri)
+            if sgtin is None or sgtin[0] != product.gtin:
+                raise EvidenceError(f"it commissions {product.gtin}, and this is none", value=uri, rule="product")
+        contents.batches.append(Batch(event, product, number))
+    link = logistic_link(event)
+    if link is not None:
+        if core["type"] != "AggregationEvent" or core["action"] != "ADD":
+            raise EvidenceError("only filling a logistic unit has custody data", rule="custody")
+        if link.number >> LOGISTIC_BITS != event.party:
+            raise EvidenceError("it gives a logistic unit a number that is another party's", rule="custody")
+        contents.links.append(link)
+        newest = contents.filled.get(link.uri)
+        if newest is None or contents.recorded(newest.digest) <= core["recordTime"]:
+            contents.filled[link.uri] = link
+
+
+# ---- a shipment ----
+
+
+def _shipment(contents: Contents) -> Iterator[str]:
+    package = contents.package
+    yield from _shipping_event(contents)
+    parents = containment(contents.verified)
+    children: dict[str, list[str]] = defaultdict(list)
+    for child, parent in parents.items():
+        children[parent].append(child)
+    for uri in package.units:
+        if uri in parents:
+            yield f"{uri}: it was shipped, and is inside {parents[uri]}"
+    level, depth = set(package.units), 0
+    while level:
+        contents.inside |= level
+        contents.parents |= {uri: parents[uri] for uri in level if uri in parents}
+        level = {child for uri in level for child in children[uri]} - contents.inside
+        depth += 1
+    if depth > MAX_NESTING + 2:  # the outermost and the packs are not counted
+        yield f"logistic units are inside one another at {depth - 1} levels"
+    inside = contents.inside
+    packs, taken_out = contents.packs(), _taken_out(contents)
+    for uri in sorted(inside):
+        if split_sgtin_uri(uri) and uri not in packs:
+            yield f"{uri}: its commissioning is not shown"
+        if children[uri]:
+            yield from _complete(contents, uri, len(children[uri]), taken_out[uri])
+    for uri in sorted(packs.keys() - inside):
+        yield f"{uri}: its data are here, but it is not inside what was shipped"
+    for uri, number in package.units.items():
+        link = contents.filled.get(uri)
+        if link is None or link.number != number:
+            yield f"{uri}: no event fills it as number {number}"
+
+
+def _shipping_event(contents: Contents) -> Iterator[str]:
+    package = contents.package
+    if not package.units:
+        yield "the package names no logistic unit"
+    if package.event not in contents.events:
+        yield "the shipping event is not among the disclosures"
+        return
+    event = contents.events[package.event][1]
+    core = event.header.core
+    if event.party != package.sender or core["bizStep"] != "shipping":
+        yield f"{name(event)} is no shipping by the sender"
+    if core.get("receiver") != package.receiver:
+        yield f"{name(event)} ships to party {core.get('receiver')}, not here"
+    for uri in package.units:
+        if uri not in event.items.get(Role.EPC, ()):
+            yield f"{uri}: {name(event)} does not ship it"
+
+
+def _taken_out(contents: Contents) -> dict[str, list[tuple[str, int]]]:
+    """When, and how many, things were taken out of each logistic unit."""
+    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for event in contents.verified:
+        core = event.header.core
+        if core["type"] == "AggregationEvent" and core["action"] == "DELETE":
+            for parent in event.items.get(Role.PARENT, ()):
+                found[parent].append((core["recordTime"], event.header.counts.get(Role.CHILD, 0)))
+    return found
+
+
+def _complete(contents: Contents, uri: str, shown: int, taken_out: list[tuple[str, int]]) -> Iterator[str]:
+    """All that was packed into a logistic unit, and not taken out since, is shown."""
+    link = contents.filled.get(uri)
+    if link is None:
+        yield f"{uri}: it is not registered on chain"
+        return
+    since = contents.recorded(link.digest)
+    packed = contents.events[link.digest][1].header.counts.get(Role.CHILD, 0)
+    inside = packed - sum(count for time, count in taken_out if time >= since)
+    if shown != inside:
+        yield f"{uri}: {inside} things are inside, {shown} are shown"
+
+
+def _commissioning(contents: Contents) -> Iterator[str]:
+    package = contents.package
+    for event in contents.verified:
+        if event.party != package.sender or event.header.core.get("product") is None:
+            yield f"{name(event)} is no commissioning of packs by the sender"
+    if package.event not in contents.events:
+        yield "the commissioning is not among the disclosures"
+
+
+# ---- the chain ----
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the chain contradicts, and what it does not say yet."""
+
+    broken: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFacts:
+    """What the chain says, all at one block. `holders` are the companies that hold the GTINs."""
+
+    facts: Facts
+    batches: Mapping[int, UnitFacts]
+    holders: Mapping[str, int | None]
+    own_roles: int
+
+
+ROLE_REGULATOR = 1  # IPartyRegistry
+
+
+def gathered(reader: ChainReader, contents: Contents) -> ChainFacts:
+    """Ask the node, in a few requests. Raises ChainError."""
+    view = reader.view()
+    own = contents.package.receiver
+    numbers = {link.number for link in contents.links} | set(contents.package.units.values())
+    facts = reader.facts(
+        entries=sorted({event.seal.entry for event in contents.verified if event.seal}),
+        parties=[own],
+        logistic=sorted(numbers),
+        view=view,
+    )
+    units = {unit_number(batch.number, 0): batch.number for batch in contents.batches}
+    found = reader.units_facts(units, view)
+    gtins = {batch.product.gtin for batch in contents.batches}
+    return ChainFacts(
+        facts,
+        {units[unit]: known for unit, known in found.items()},
+        {gtin: reader.mah_of_gtin(gtin_hash(gtin), view) for gtin in gtins},
+        facts.parties[own].roles if own in facts.parties else 0,
+    )
+
+
+def compared(contents: Contents, chain: ChainFacts) -> Findings:
+    """Everything that the chain must confirm before a package is accepted."""
+    findings = Findings()
+    for event in contents.verified:
+        match anchored(event, chain.facts):
+            case None:
+                findings.missing.append(f"{name(event)} is not in its party's log on chain")
+            case False:
+                findings.broken.append(f"{name(event)}: its log entry on chain is another")
+    for batch in contents.batches:
+        _compare_batch(batch, chain, findings)
+    _compare_content(contents.links, chain.facts, findings)
+    if contents.package.kind == COMMISSIONING:
+        if not chain.own_roles & ROLE_REGULATOR:
+            findings.broken.append("commissioning data are for the authority, and this party is none")
+    else:
+        _compare_custody(contents.package, chain.facts, findings)
+    return findings
+
+
+def _compare_batch(batch: Batch, chain: ChainFacts, findings: Findings) -> None:
+    known = chain.batches.get(batch.number)
+    if known is None:
+        findings.missing.append(f"batch {batch.number} is not on chain")
+        return
+    holder = chain.holders[batch.product.gtin]
+    wrong = batch_differences(batch.event, batch.product, batch.number, known.batch, holder)
+    if wrong:
+        findings.broken.append(f"{name(batch.event)}: the batch on chain differs in: {', '.join(wrong)}")
+
+
+def _compare_content(links: Iterable[LogisticLink], facts: Facts, findings: Findings) -> None:
+    for link in links:
+        known = facts.logistic.get(link.number)
+        if known is None:
+            findings.missing.append(f"{link.uri} is not on chain as number {link.number}")
+        elif known.content != link.content:
+            findings.broken.append(f"{link.uri}: what was packed is not what the chain holds")
+
+
+def _compare_custody(package: Package, facts: Facts, findings: Findings) -> None:
+    """What was shipped is on its way from the sender to us; or it is ours already, as after a restored backup."""
+    for uri, number in package.units.items():
+        known = facts.logistic.get(number)
+        if known is None:
+            continue  # its content is missing as well, and says so
+        coming = known.state is CustodyState.IN_TRANSIT and known.receiver == package.receiver
+        ours = known.state is CustodyState.HELD and known.holder == package.receiver
+        if ours or (coming and known.holder == package.sender and not known.parent):
+            continue
+        if known.state is CustodyState.HELD and known.holder == package.sender:
+            findings.missing.append(f"{uri} is not on its way on chain: not yet, or the shipment was cancelled")
+        else:
+            where = f"{known.state.name.lower().replace('_', ' ')}, holder {known.holder}"
+            findings.broken.append(f"{uri} is not on its way from party {package.sender} to here ({where})")
+
+

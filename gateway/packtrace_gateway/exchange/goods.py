@@ -1,0 +1,271 @@
+"""The goods beside the data: shipped, received, in quarantine until both are here.
+
+Everything works in the caller's database transaction.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+import orjson
+from sqlalchemy import func, select, update
+from sqlmodel import Session
+
+from packtrace.errors import LifecycleError
+from packtrace.gs1 import sscc_of_uri
+from packtrace.rules import ItemState, Place
+from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
+from packtrace_gateway.events import bulk
+from packtrace_gateway.events.keys import split
+from packtrace_gateway.events.models import LogisticUnit, Participation, Unit
+from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.exchange.check import Contents
+from packtrace_gateway.exchange.models import (
+    Arrival,
+    ArrivalUnit,
+    Goods,
+    HandOver,
+    HandOverState,
+    ShippedUnit,
+)
+from packtrace_gateway.exchange.package import MOST_UNITS, SHIPMENT, Package
+from packtrace_gateway.outbox.service import Outbox
+
+NO_DATA = "its data are not here yet: it waits in quarantine for the sender's gateway"
+
+
+class ContradictionError(LifecycleError):
+    """A package says of an item what cannot be, by what is recorded here."""
+
+
+class GoodsService:
+    """What capture asks of the exchange (`packtrace_gateway.capture.service.HandOver`), and what accepted data do."""
+
+    def __init__(self, store: EventStore, outbox: Outbox) -> None:
+        self._store = store
+        self._outbox = outbox
+
+    # ---- going out ----
+
+    def shipped(self, session: Session, uris: Sequence[str], receiver: int, ship_rows: Sequence[int]) -> None:
+        """The units were shipped: their pedigrees are to be handed to the receiver."""
+        units = self._store.logistic_units(session, uris)
+        event = self._newest_event(session, uris[0])
+        for at in range(0, len(uris), MOST_UNITS):
+            part = uris[at : at + MOST_UNITS]
+            number = add_hand_over(session, SHIPMENT, event, receiver, part, ship_rows)
+            for uri in part:
+                session.add(ShippedUnit(hand_over=number, unit=_id(units[uri]), goods=Goods.IN_TRANSIT))
+        session.flush()
+
+    def _newest_event(self, session: Session, uri: str) -> int:
+        """The shipping event itself: it was stored a moment ago, in this transaction."""
+        prefix, suffix = self._store.prefixes.keys(session, [uri])[uri]
+        mine = (Participation.prefix == prefix, Participation.suffix == suffix)
+        query = select(func.max(Participation.event)).where(*mine)  # type: ignore[arg-type]
+        return int(session.execute(query).scalar_one())
+
+    # ---- coming in: the goods ----
+
+    def received(self, session: Session, units: Sequence[LogisticUnit]) -> None:
+        """The units are here: they are accepted, or wait in quarantine until their data are here too."""
+        expected = {row.unit: row for row in self._expected(session, units)}
+        for unit in units:
+            if _id(unit) in expected:
+                continue
+            if self._came_back(session, unit):
+                unit.place, unit.partner, unit.note = int(Place.HERE), None, None
+                session.add(unit)
+            else:
+                self.quarantine(session, unit, NO_DATA)
+        self.accept(session, [unit for unit in units if _id(unit) in expected], list(expected.values()))
+
+    def _expected(self, session: Session, units: Collection[LogisticUnit]) -> list[ArrivalUnit]:
+        found: list[ArrivalUnit] = []
+        for chunk in bulk.chunks([_id(unit) for unit in units]):
+            query = select(ArrivalUnit).where(ArrivalUnit.unit.in_(chunk), ArrivalUnit.goods == Goods.IN_TRANSIT)  # type: ignore
+            found += session.execute(query).scalars()
+        return found
+
+    def _came_back(self, session: Session, unit: LogisticUnit) -> bool:
+        """Whether the receiver refused it, so that it was ours on chain all the time."""
+        query = select(ShippedUnit).where(ShippedUnit.unit == unit.id, ShippedUnit.goods == Goods.REFUSED)  # type: ignore[arg-type]
+        rows = session.execute(query).scalars().all()
+        for row in rows:
+            row.goods = Goods.RETURNED
+            session.add(row)
+        return bool(rows)
+
+    def accept(self, session: Session, units: Sequence[LogisticUnit], arrivals: Sequence[ArrivalUnit]) -> None:
+        """Goods and data are here: the chain is told. `arrivals` are the rows of the same units."""
+        if not units:
+            return
+        for unit in units:
+            unit.place, unit.note = int(Place.HERE), None
+            session.add(unit)
+        rows = {row.unit: row for row in arrivals}
+        calls = LedgerCalls(self._outbox, session)
+        for at in range(0, len(units), MOST_NUMBERS):
+            part = units[at : at + MOST_NUMBERS]
+            (number,) = calls.custody("receiveShipment", part, reference="receive")
+            for unit in part:
+                rows[_id(unit)].goods, rows[_id(unit)].outbox = Goods.RECEIVING, number
+                session.add(rows[_id(unit)])
+
+    def quarantine(self, session: Session, unit: LogisticUnit, note: str) -> None:
+        unit.place, unit.note = int(Place.QUARANTINED), note
+        session.add(unit)
+
+    # ---- coming in: the data ----
+
+    def doubted(self, session: Session, package: Package, reason: str) -> None:
+        """A package was put in quarantine: goods of it that are here say why they stay there."""
+        for unit in self._store.logistic_units(session, list(package.units)).values():
+            if unit.place == Place.QUARANTINED:
+                self.quarantine(session, unit, f"its data do not verify: {reason}")
+
+    def arrived(self, session: Session, arrival: Arrival, contents: Contents) -> None:
+        """A package verified: store all of it. Raises ContradictionError, and then nothing may be stored."""
+        shipment = contents.package.kind == SHIPMENT
+        if shipment:
+            self._check_known(session, contents)
+        events = {
+            digest: self._store.add_received(session, disclosure, event)
+            for digest, (disclosure, event) in contents.events.items()
+        }
+        if not shipment:
+            return
+        units = self._logistic_units(session, contents, events)
+        self._packs(session, contents, events, units)
+        self._announce(session, arrival, contents, units)
+
+    def _check_known(self, session: Session, contents: Contents) -> None:
+        """Nothing is in two places: what is recorded here as being here came in what was shipped, or did not come.
+
+        That the shipped units themselves are on their way is the chain's word, and goes before our own records.
+        """
+        states = self._store.states(session, contents.inside)
+        for uri in sorted(states):
+            place = states[uri].place
+            if place not in (Place.HERE, Place.GONE) or self._outermost(session, uri, states) in contents.package.units:
+                continue
+            where = "is recorded as being here" if place is Place.HERE else "was dispensed or destroyed here"
+            raise ContradictionError(f"the package has an item that {where}", value=uri, rule="lifecycle")
+
+    def _outermost(self, session: Session, uri: str, states: dict[str, ItemState]) -> str:
+        """What an item lies in, as recorded here; the store has seen that it is no circle."""
+        while (parent := states[uri].parent) is not None:
+            if parent not in states:
+                states |= self._store.states(session, [parent])
+            uri = parent
+        return uri
+
+    def _logistic_units(
+        self, session: Session, contents: Contents, events: dict[bytes, int]
+    ) -> dict[str, LogisticUnit]:
+        """The logistic units as the package fills them, each inside its parent."""
+        uris = {uri for uri in contents.inside if sscc_of_uri(uri)}
+        units = self._store.logistic_units(session, sorted(uris))
+        for uri in sorted(uris - units.keys()):
+            units[uri] = LogisticUnit(uri=uri, place=int(Place.HERE))
+            session.add(units[uri])
+        session.flush()
+        for uri, unit in units.items():
+            link = contents.filled.get(uri)
+            if link is not None:
+                unit.number, unit.filled_by = str(link.number), events[link.digest]
+            parent = contents.parents.get(uri)
+            unit.parent = _id(units[parent]) if parent else None
+            if parent:
+                unit.place = int(Place.HERE)  # which means: where its parent is
+            session.add(unit)
+        session.flush()
+        # What was inside when it was here before, and is not now, stayed elsewhere.
+        numbers = [_id(unit) for unit in units.values()]
+        for chunk in bulk.chunks(numbers):
+            statement = update(Unit).where(Unit.parent.in_(chunk))  # type: ignore
+            session.execute(statement.values(parent=None, place=int(Place.SHIPPED)), execution_options=_PLAIN)
+            query = select(LogisticUnit).where(LogisticUnit.parent.in_(chunk), LogisticUnit.id.not_in(numbers))  # type: ignore
+            for unit in session.execute(query).scalars():
+                unit.parent, unit.place = None, int(Place.SHIPPED)
+                session.add(unit)
+        return units
+
+    def _packs(
+        self, session: Session, contents: Contents, events: dict[bytes, int], units: dict[str, LogisticUnit]
+    ) -> None:
+        """New packs get their rows; those that are known already get their new parent."""
+        packs = contents.packs()
+        known = self._store.units(session, packs)
+        new = [uri for uri in packs if uri not in known]
+        prefixes = self._store.prefixes.stored(session, {split(uri)[0] for uri in new})
+        rows = []
+        for uri in new:
+            digest, position = packs[uri]
+            prefix, suffix = split(uri)
+            parent = contents.parents.get(uri)
+            inside = _id(units[parent]) if parent else None
+            rows.append((prefixes[prefix], suffix, events[digest], position, int(Place.HERE), inside))
+        columns = ("prefix", "suffix", "event", "position", "place", "parent")
+        bulk.insert(session, Unit, columns, sorted(rows))
+        moved: dict[str, list[str]] = defaultdict(list)
+        for uri in known:
+            if uri in contents.parents:
+                moved[contents.parents[uri]].append(uri)
+        for parent, children in moved.items():
+            self._store.put_inside(session, children, units[parent], Place.HERE)
+
+    def _announce(
+        self, session: Session, arrival: Arrival, contents: Contents, units: dict[str, LogisticUnit]
+    ) -> None:
+        """What was shipped is expected; or accepted, where the goods came before their data."""
+        here, rows = [], []
+        for uri in contents.package.units:
+            unit = units[uri]
+            self._end_older(session, unit)
+            row = ArrivalUnit(arrival=arrival.id or 0, unit=_id(unit), goods=Goods.IN_TRANSIT)
+            rows.append(row)
+            unit.partner = contents.package.sender
+            if unit.place == Place.QUARANTINED:
+                here.append(unit)
+            else:
+                unit.place, unit.note = int(Place.EXPECTED), None
+            session.add(unit)
+            session.add(row)
+        session.flush()
+        self.accept(session, here, rows)
+
+    def _end_older(self, session: Session, unit: LogisticUnit) -> None:
+        """Shipments of the same unit that were still open when it was shipped again: how they ended is clear now."""
+        for model, end in ((ArrivalUnit, Goods.CANCELLED), (ShippedUnit, Goods.RECEIVED)):
+            statement = update(model).where(model.unit == unit.id, model.goods == Goods.IN_TRANSIT)  # type: ignore
+            session.execute(statement.values(goods=end))
+
+
+def add_hand_over(
+    session: Session, kind: str, event: int, receiver: int, uris: Sequence[str], rows: Sequence[int]
+) -> int:
+    """Queue a hand-over; its id."""
+    now = time.time()
+    row = HandOver(
+        kind=kind,
+        event=event,
+        receiver=receiver,
+        units=orjson.dumps(list(uris)).decode(),
+        ship_rows=orjson.dumps(list(rows)).decode(),
+        state=HandOverState.WAITING,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    assert row.id is not None
+    return row.id
+
+
+def _id(unit: LogisticUnit) -> int:
+    assert unit.id is not None
+    return unit.id
+
+
+_PLAIN = {"synchronize_session": False}

@@ -1,0 +1,113 @@
+"""The locator: a pack whose pedigree is not here is asked of its marketing authorisation holder's gateway."""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+
+from packtrace.commit.pedigree import Pedigree
+from packtrace.errors import ChainError, EvidenceError, IdentifierError
+from packtrace.evidence import commissioned_batch
+from packtrace.gs1 import keys as gs1_keys
+from packtrace.gs1 import sgtin_uri
+from packtrace.locator import Answer, Kind, read_answer, sign_answer
+from packtrace.product import Product
+from packtrace.scan import Scan
+from packtrace_gateway.db import Database
+from packtrace_gateway.events.models import ProductSecret
+from packtrace_gateway.events.pedigrees import PedigreeReader
+from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.exchange.client import PartnerClient
+from packtrace_gateway.exchange.directory import Directory
+from packtrace_gateway.exchange.errors import PartnerError
+from packtrace_gateway.keys import KeyRing, Purpose
+from packtrace_gateway.problems import NotFoundError
+from packtrace_gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TARGET = "/exchange/locate"
+# A pharmacist waits for it; without an answer the verdict says "not verified".
+ANSWER_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """Answers for the products of this gateway's company, and asks others about theirs."""
+
+    settings: Settings
+    database: Database
+    store: EventStore
+    keys: KeyRing
+    directory: Directory
+    client: PartnerClient
+
+    def ask(self, scan: Scan) -> tuple[Answer, dict[str, Any]] | None:
+        """The holder's answer about a pack, and its JSON; None when there is no holder, or no answer in time.
+
+        Its signature was recovered; whether the signer may speak for the GTIN, and all else, is the verdict's to say.
+        """
+        try:
+            holder = self.directory.holder(scan.gtin)
+            if holder is None:
+                return None
+            if holder == self.settings.company and self._is_ours(scan.gtin):
+                plain = self.answer(scan)
+            else:
+                body = orjson.dumps(to_json(scan))
+                plain = self.client.request(holder, "POST", TARGET, body, seconds=ANSWER_SECONDS)
+            return read_answer(plain, scan), plain
+        except (ChainError, PartnerError, EvidenceError) as error:
+            log.warning("no answer about a pack of %s: %s", scan.gtin, error)
+            return None
+
+    def answer(self, scan: Scan) -> dict[str, Any]:
+        """This gateway's signed answer. Raises NotFoundError when the product is not commissioned here.
+
+        "Never commissioned" is said of a product only by who commissions all of it.
+        """
+        if self.directory.holder(scan.gtin) != self.settings.company or not self._is_ours(scan.gtin):
+            raise NotFoundError("this product is not commissioned here", field="gtin", value=scan.gtin)
+        with self.database.read() as session:
+            disclosure = PedigreeReader(self.store, session).commissioning(sgtin_uri(scan.gtin, scan.serial))
+        kind: Kind = "never"
+        pedigree = None
+        if disclosure is not None:
+            product, _ = commissioned_batch(disclosure.verify())
+            kind = "unit" if agrees(scan, product) else "differs"
+            pedigree = Pedigree((disclosure,)) if kind == "unit" else None
+        return sign_answer(self.keys.account(Purpose.OPERATE), kind, scan, int(time.time()), pedigree)
+
+    def _is_ours(self, gtin: str) -> bool:
+        with self.database.read() as session:
+            return session.get(ProductSecret, gtin) is not None
+
+
+def agrees(scan: Scan, product: Product) -> bool:
+    """Whether what was read from the pack is what was commissioned."""
+    return scan.lot in (None, product.lot) and scan.expiry in (None, product.expiry)
+
+
+def to_json(scan: Scan) -> dict[str, str | None]:
+    """A scan as it is sent to the holder."""
+    expiry = scan.expiry.isoformat() if scan.expiry else None
+    return {"gtin": scan.gtin, "serial": scan.serial, "lot": scan.lot, "expiry": expiry}
+
+
+def from_json(plain: Any) -> Scan:
+    """Raises IdentifierError when `plain` is no scan."""
+    try:
+        lot, expiry = plain["lot"], plain["expiry"]
+        return Scan(
+            gs1_keys.gtin(plain["gtin"]),
+            gs1_keys.serial(plain["serial"]),
+            None if lot is None else gs1_keys.lot(lot),
+            None if expiry is None else date.fromisoformat(expiry),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, IdentifierError):
+            raise
+        raise IdentifierError(f"the scan is not well formed: {error!r}", field="body") from error

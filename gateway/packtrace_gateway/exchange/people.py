@@ -1,0 +1,144 @@
+"""Shipments and arrivals over HTTP, for people: where data and goods are, and why something waits."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends, Query
+from sqlalchemy import select
+from sqlmodel import Session
+
+from packtrace.rules import Place
+from packtrace_gateway.access.guard import require
+from packtrace_gateway.access.models import Role
+from packtrace_gateway.events.models import LogisticUnit
+from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, HandOver, ShippedUnit
+from packtrace_gateway.exchange.package import SHIPMENT
+from packtrace_gateway.gateway import GatewayDependency
+
+router = APIRouter(tags=["shipments"])
+READERS = [Depends(require(Role.WAREHOUSE, Role.DISPENSER, Role.QUALITY, Role.ADMIN, Role.AUDITOR))]
+WAREHOUSE = [Depends(require(Role.WAREHOUSE))]
+MAX_PAGE = 200
+
+Before = Annotated[int | None, Query(description="The last id of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+
+
+@router.get("/shipments", dependencies=READERS)
+def list_shipments(gateway: GatewayDependency, before: Before = None, limit: Limit = 50) -> list[dict[str, Any]]:
+    """What was shipped from here, the newest first: how far its data came, and where the goods are."""
+    query = select(HandOver).where(HandOver.kind == SHIPMENT).order_by(HandOver.id.desc()).limit(limit)  # type: ignore
+    if before is not None:
+        query = query.where(HandOver.id < before)  # type: ignore
+    with gateway.database.read() as session:
+        return [_shipment(session, row) for row in session.execute(query).scalars()]
+
+
+@router.get("/hand-overs", dependencies=READERS)
+def list_hand_overs(gateway: GatewayDependency, before: Before = None, limit: Limit = 50) -> list[dict[str, Any]]:
+    """All data handed to partners and to the authority, the newest first, with the partners' signed receipts."""
+    query = select(HandOver).order_by(HandOver.id.desc()).limit(limit)  # type: ignore[union-attr]
+    if before is not None:
+        query = query.where(HandOver.id < before)  # type: ignore
+    with gateway.database.read() as session:
+        return [_hand_over(row) for row in session.execute(query).scalars()]
+
+
+@router.post("/shipments/{number}/cancel", status_code=202, dependencies=WAREHOUSE)
+def cancel_shipment(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+    """Take a shipment back that was not received: the goods are here again when the chain says so."""
+    gateway.exchange.custody.cancel(number)
+    with gateway.database.read() as session:
+        return _shipment(session, session.get_one(HandOver, number))
+
+
+@router.get("/arrivals", dependencies=READERS)
+def list_arrivals(gateway: GatewayDependency, before: Before = None, limit: Limit = 50) -> list[dict[str, Any]]:
+    """Packages from partners, the newest first: expected, received, or in quarantine and why."""
+    query = select(Arrival).order_by(Arrival.id.desc()).limit(limit)  # type: ignore[union-attr]
+    if before is not None:
+        query = query.where(Arrival.id < before)  # type: ignore
+    with gateway.database.read() as session:
+        return [_arrival(session, row) for row in session.execute(query).scalars()]
+
+
+@router.get("/quarantine", dependencies=READERS)
+def list_quarantine(gateway: GatewayDependency) -> list[dict[str, Any]]:
+    """Goods that are here and may not be used: their data are missing or wrong."""
+    query = select(LogisticUnit).where(LogisticUnit.place == int(Place.QUARANTINED))  # type: ignore[arg-type]
+    with gateway.database.read() as session:
+        units = session.execute(query.order_by(LogisticUnit.id).limit(1000)).scalars()  # type: ignore[arg-type]
+        return [{"uri": unit.uri, "partner": unit.partner, "note": unit.note} for unit in units]
+
+
+@router.post("/arrivals/{number}/refuse", status_code=202, dependencies=WAREHOUSE)
+def refuse_arrival(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+    """Turn a shipment away: by the chain the goods are the sender's again."""
+    gateway.exchange.custody.refuse(number)
+    with gateway.database.read() as session:
+        return _arrival(session, session.get_one(Arrival, number))
+
+
+def _hand_over(row: HandOver) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "receiver": row.receiver,
+        "state": row.state,
+        "error": row.error,
+        "package": row.digest.hex() if row.digest else None,
+        "size": row.size,
+        "sent": row.sent,
+        "receipt": orjson.loads(row.receipt) if row.receipt else None,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+def _shipment(session: Session, row: HandOver) -> dict[str, Any]:
+    query = (
+        select(LogisticUnit, ShippedUnit)
+        .join(ShippedUnit, ShippedUnit.unit == LogisticUnit.id)  # type: ignore[arg-type]
+        .where(ShippedUnit.hand_over == row.id)  # type: ignore[arg-type]
+        .order_by(LogisticUnit.id)  # type: ignore[arg-type]
+    )
+    units = [
+        {"uri": unit.uri, "number": unit.number, "goods": shipped.goods, "note": unit.note}
+        for unit, shipped in session.execute(query)
+    ]
+    return _hand_over(row) | {"units": units}
+
+
+def _arrival(session: Session, row: Arrival) -> dict[str, Any]:
+    query = (
+        select(LogisticUnit, ArrivalUnit)
+        .join(ArrivalUnit, ArrivalUnit.unit == LogisticUnit.id)  # type: ignore[arg-type]
+        .where(ArrivalUnit.arrival == row.id)  # type: ignore[arg-type]
+    )
+    known = {unit.uri: (unit, arrived) for unit, arrived in session.execute(query)}
+    units = []
+    for uri, number in orjson.loads(row.units).items():
+        unit, arrived = known.get(uri, (None, None))
+        units.append(
+            {
+                "uri": uri,
+                "number": str(number),
+                "goods": arrived.goods if arrived else None,
+                "place": Place(unit.place).name.lower() if unit else None,
+                "note": (arrived.note or unit.note) if arrived and unit else None,
+            }
+        )
+    return {
+        "id": row.id,
+        "sender": row.sender,
+        "kind": row.kind,
+        "state": row.state,
+        "reasons": orjson.loads(row.reasons),
+        "package": row.digest.hex(),
+        "size": row.size,
+        "received": row.received,
+        "receipt": orjson.loads(row.receipt) if row.receipt else None,
+        "createdAt": row.created_at,
+        "decidedAt": row.decided_at,
+        "units": units,
+    }

@@ -1,0 +1,250 @@
+"""Handing over: a package is made when the chain has all that it claims, and sent until its receipt is here.
+
+Every step is stored before the next one; a gateway that is killed goes on where it was. A partner that does not answer is
+asked again for ever, less and less often.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+
+import orjson
+from sqlalchemy import select, update
+from sqlmodel import Session
+
+from packtrace.chain.refusals import ChainRefusal
+from packtrace.commit.disclosure import Disclosure
+from packtrace.commit.pedigree import MAX_BYTES as MAX_PEDIGREE
+from packtrace.commit.pedigree import Pedigree
+from packtrace.errors import ChainError, EvidenceError, PacktraceError
+from packtrace_gateway.db import Database
+from packtrace_gateway.events.models import CommissionedBatch, Seal, StoredEvent
+from packtrace_gateway.events.pedigrees import PedigreeReader
+from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.exchange import package as packages
+from packtrace_gateway.exchange import receipts
+from packtrace_gateway.exchange.client import PartnerClient
+from packtrace_gateway.exchange.directory import Directory
+from packtrace_gateway.exchange.errors import PartnerUnreachable
+from packtrace_gateway.exchange.goods import add_hand_over
+from packtrace_gateway.exchange.models import PIECE_BYTES, HandOver, HandOverPiece, HandOverState, ShippedUnit
+from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
+from packtrace_gateway.exchange.timing import backoff
+from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
+from packtrace_gateway.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PACKAGES = "/exchange/packages"
+SEALED = ("anchored", "final")
+IDLE_SECONDS = 1.0
+LONGEST_WAIT = 60.0  # for the chain, for a receipt
+LONGEST_SILENCE = 300.0  # for a partner that does not answer
+MOST_BATCHES = 100  # that one pass finds for the authority
+UNSENT = (HandOverState.READY, HandOverState.SENDING)
+
+
+class NotYetError(PacktraceError):
+    """Something that must be on chain first is not there yet."""
+
+
+class Sending:
+    """The sending side of the exchange."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        store: EventStore,
+        directory: Directory,
+        client: PartnerClient,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._store = store
+        self._directory = directory
+        self._client = client
+
+    def run_once(self) -> float:
+        """One step for each hand-over that is due; the seconds until the next time."""
+        self._find_batches()
+        with self._database.read() as session:
+            query = select(HandOver).where(
+                HandOver.state.in_((HandOverState.WAITING, *UNSENT)),  # type: ignore[attr-defined]
+                HandOver.next_try <= time.time(),  # type: ignore[arg-type]
+            )
+            hand_over = session.execute(query.order_by(HandOver.next_try).limit(1)).scalar()  # type: ignore[arg-type]
+        if hand_over is None:
+            return IDLE_SECONDS
+        try:
+            if hand_over.state == HandOverState.WAITING:
+                self._make(hand_over)
+            else:
+                self._send(hand_over)
+        except NotYetError as error:
+            self._later(hand_over, str(error), LONGEST_WAIT, everything=False)
+        except (PacktraceError, ChainError) as error:
+            self._later(hand_over, str(error), LONGEST_SILENCE, everything=isinstance(error, PartnerUnreachable))
+        except Exception as error:  # a fault of this program must not stop the hand-overs behind it
+            log.exception("hand-over %s cannot go on", hand_over.id)
+            self._later(hand_over, f"an error of this gateway, see its log: {type(error).__name__}", LONGEST_SILENCE)
+        return 0.0
+
+    def _later(self, hand_over: HandOver, why: str, longest: float, *, everything: bool = False) -> None:
+        """Try again later; with `everything`, so do all hand-overs to the same partner."""
+        now = time.time()
+        wait = backoff(hand_over.attempts, longest)
+        with self._database.write() as session:
+            stored = session.get_one(HandOver, hand_over.id)
+            if stored.error != why:
+                log.info("hand-over %s to party %s waits: %s", stored.id, stored.receiver, why)
+            stored.error, stored.next_try, stored.updated_at = why, now + wait, now
+            stored.attempts += 1
+            session.add(stored)
+            if everything:
+                others = (HandOver.receiver == stored.receiver, HandOver.state.in_(UNSENT))  # type: ignore[attr-defined]
+                due = HandOver.next_try < now + wait
+                session.execute(update(HandOver).where(*others, due).values(next_try=now + wait))  # type: ignore
+
+    # ---- commissioning, to the authority ----
+
+    def _find_batches(self) -> None:
+        """Batches that were commissioned here and not yet handed to the authority."""
+        regulator = self._settings.regulator
+        if regulator is None or regulator == self._settings.party:
+            return
+        known = select(HandOver.event).where(HandOver.kind == COMMISSIONING)  # type: ignore
+        query = select(CommissionedBatch).where(CommissionedBatch.event.not_in(known))  # type: ignore[attr-defined]
+        with self._database.read() as session:
+            batches = session.execute(query.limit(MOST_BATCHES)).scalars().all()
+        if batches:
+            with self._database.write() as session:
+                for batch in batches:
+                    add_hand_over(session, COMMISSIONING, batch.event, regulator, [], [batch.outbox])
+
+    # ---- making the package ----
+
+    def _make(self, hand_over: HandOver) -> None:
+        """Read the pedigree and store the package, once everything that it claims is on chain."""
+        uris: list[str] = orjson.loads(hand_over.units)
+        with self._database.read() as session:
+            self._check_calls(session, orjson.loads(hand_over.ship_rows))
+            self._check_seals(session, [session.get_one(StoredEvent, hand_over.event).seal_id])
+            reader = PedigreeReader(self._store, session)
+            if hand_over.kind == SHIPMENT:
+                disclosures = reader.of(reader.contents(uris))
+            else:
+                disclosures = (reader.header(hand_over.event),)
+            self._check_disclosures(session, disclosures)
+            event = session.get_one(StoredEvent, hand_over.event).digest
+            numbers = {unit.uri: int(unit.number or 0) for unit in self._store.logistic_units(session, uris).values()}
+        pedigree = Pedigree(disclosures).to_cbor()
+        if len(pedigree) > MAX_PEDIGREE and len(uris) > 1:
+            self._halve(hand_over, uris)
+            return
+        package = Package(hand_over.kind, self._settings.party, hand_over.receiver, event, numbers, pedigree)
+        data = package.to_cbor()
+        with self._database.write() as session:
+            stored = session.get_one(HandOver, hand_over.id)
+            if stored.state != HandOverState.WAITING:
+                return  # cancelled meanwhile
+            for number, at in enumerate(range(0, len(data), PIECE_BYTES)):
+                session.add(HandOverPiece(hand_over=hand_over.id or 0, number=number, data=data[at : at + PIECE_BYTES]))
+            stored.state, stored.digest, stored.size = HandOverState.READY, packages.digest(data), len(data)
+            stored.error, stored.attempts, stored.next_try, stored.updated_at = None, 0, 0.0, time.time()
+            session.add(stored)
+
+    def _check_calls(self, session: Session, rows: Sequence[int]) -> None:
+        for number in rows:
+            row = session.get_one(OutboxRow, number)
+            if row.state not in ON_CHAIN:
+                detail = f" ({row.error_text or row.waiting})" if row.error_text or row.waiting else ""
+                raise NotYetError(f"the call {row.contract}.{row.function} is {row.state}{detail}")
+
+    def _check_seals(self, session: Session, seals: Sequence[int | None]) -> None:
+        for number in seals:
+            seal = None if number is None else session.get_one(Seal, number)
+            if seal is None or seal.state not in SEALED:
+                raise NotYetError("an event is not in our log on chain yet")
+
+    def _check_disclosures(self, session: Session, disclosures: Sequence[Disclosure]) -> None:
+        """Own events may have been recorded after the shipment was; they travel too, so they must be on chain too."""
+        own = [entry for entry in disclosures if entry.header.core["party"] == self._settings.party]
+        sequences = {entry.seal.entry[1:] if entry.seal else None for entry in own}
+        for place in sequences:
+            if place is None:
+                raise NotYetError("an event is not sealed yet")
+            query = select(Seal.id).where(Seal.lane == place[0], Seal.sequence == place[1])  # type: ignore
+            self._check_seals(session, [session.execute(query).scalar_one()])
+
+    def _halve(self, hand_over: HandOver, uris: list[str]) -> None:
+        """Too much for one package: two hand-overs instead."""
+        with self._database.write() as session:
+            stored = session.get_one(HandOver, hand_over.id)
+            moved = uris[len(uris) // 2 :]
+            rows = orjson.loads(stored.ship_rows)
+            number = add_hand_over(session, stored.kind, stored.event, stored.receiver, moved, rows)
+            units = [unit.id for unit in self._store.logistic_units(session, moved).values()]
+            mine = (ShippedUnit.hand_over == stored.id, ShippedUnit.unit.in_(units))  # type: ignore[attr-defined]
+            session.execute(update(ShippedUnit).where(*mine).values(hand_over=number))  # type: ignore[arg-type]
+            stored.units = orjson.dumps(uris[: len(uris) // 2]).decode()
+            session.add(stored)
+
+    # ---- sending it ----
+
+    def _send(self, hand_over: HandOver) -> None:
+        """Send what the receiver does not have yet, then ask for its receipt."""
+        digest, party = hand_over.digest or b"", hand_over.receiver
+        body = orjson.dumps({"digest": digest.hex(), "size": hand_over.size})
+        answer = self._client.request(party, "POST", PACKAGES, body)
+        while answer["receipt"] is None and answer["offset"] < (hand_over.size or 0):
+            offset = int(answer["offset"])
+            if offset % PIECE_BYTES:
+                raise EvidenceError("the partner has half a piece, which cannot be", value=offset, rule="exchange")
+            self._progress(hand_over, offset)
+            with self._database.read() as session:
+                data = session.get_one(HandOverPiece, (hand_over.id, offset // PIECE_BYTES)).data
+            target = f"{PACKAGES}/{digest.hex()}?offset={offset}"
+            answer = self._client.request(party, "PATCH", target, data)
+            if answer["receipt"] is None and answer["offset"] <= offset:
+                raise EvidenceError("the partner does not keep what it gets", value=offset, rule="exchange")
+        self._progress(hand_over, hand_over.size or 0)
+        if answer["receipt"] is None:
+            raise NotYetError(f"party {party} has it all, and no receipt yet: it is {answer['state']}")
+        self._finish(hand_over, answer["receipt"])
+
+    def _progress(self, hand_over: HandOver, sent: int) -> None:
+        if hand_over.state == HandOverState.SENDING and hand_over.sent == sent:
+            return
+        with self._database.write() as session:
+            stored = session.get_one(HandOver, hand_over.id)
+            if stored.state not in UNSENT:
+                return
+            # What was gained by trying ends the growing pauses.
+            stored.state, stored.sent, stored.attempts = HandOverState.SENDING, sent, 0
+            session.add(stored)
+        hand_over.state, hand_over.sent, hand_over.attempts = HandOverState.SENDING, sent, 0
+
+    def _finish(self, hand_over: HandOver, plain: object) -> None:
+        """Keep the receipt, if it is the receiver's and about this package."""
+        receipt, signer = receipts.read(plain)
+        expected = (self._directory.network, hand_over.digest, self._settings.party, hand_over.receiver)
+        if (receipt.network, receipt.package, receipt.sender, receipt.receiver) != expected:
+            raise EvidenceError("the partner's receipt is for another package", rule="receipt")
+        try:
+            peer = self._directory.peer(signer)
+        except ChainRefusal as error:
+            raise EvidenceError(f"the partner's receipt is signed by no valid key: {error.message}") from error
+        if peer.party != hand_over.receiver:
+            raise EvidenceError(f"the partner's receipt is signed by party {peer.party}", rule="receipt")
+        accepted = receipt.outcome == "accepted"
+        with self._database.write() as session:
+            stored = session.get_one(HandOver, hand_over.id)
+            stored.receipt = orjson.dumps(plain).decode()
+            if stored.state != HandOverState.ENDED:
+                stored.state = HandOverState.DELIVERED if accepted else HandOverState.REFUSED
+            stored.error = None if accepted else "; ".join(receipt.reasons)
+            stored.updated_at = time.time()
+            session.add(stored)
+
+
