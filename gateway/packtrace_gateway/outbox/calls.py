@@ -93,7 +93,9 @@ def carried(contract: str, data: bytes, signer: str) -> Carried | None:
 
 
 def shown(contract: str, function: str, args: bytes) -> dict[str, Any]:
-    """The arguments by name, bytes in hex: for people."""
+    """The arguments by name, bytes in hex: for people. Empty for a call that could not be found on chain."""
+    if (contract, function) not in TYPES:
+        return {}
     inputs = function_inputs(contract, function)
     pairs = zip(inputs, load(args), strict=True)
     return {parameter.name: _shown(parameter, parameter.dimensions, value) for parameter, value in pairs if value}

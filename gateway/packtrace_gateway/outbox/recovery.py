@@ -22,7 +22,7 @@ from packtrace_gateway.outbox import calls, moves
 from packtrace_gateway.outbox.calls import Carried
 from packtrace_gateway.outbox.context import Context, View
 from packtrace_gateway.outbox.effects import happened
-from packtrace_gateway.outbox.lanes import POSITIONS, Lane, carried_out
+from packtrace_gateway.outbox.lanes import POSITIONS, Lane, carried_out, positions
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,9 @@ def reconcile(context: Context, view: View, lane: Lane, chain: int) -> None:
             missing.discard(position)
         if not missing:
             return
-    for position in sorted(missing):
-        _adopt_indirect(context, lane, position, indirect)
+    missing = {position for position in missing if not _adopt_indirect(context, lane, position, indirect)}
+    if missing:
+        _give_up(context, view, lane, missing)
 
 
 def _start(session: Session, lane: Lane, known: int, first: int) -> int:
@@ -104,36 +105,45 @@ def _adopt(context: Context, lane: Lane, found: Carried, transaction: Transactio
     consent = found.consent
     call = digest(context.deployment, found.contract, found.function, values, consent.nonce, consent.deadline)
     with context.write() as session:
-        row = _row_of(session, lane, found) or _new_row(session, lane, found.function, found.args)
+        row = _row_of(session, lane, found) or _new_row(session, context, lane, found.function, found.args)
         moves.consented(session, row, consent, call, block.number)
         _included(session, context, row, receipt, block)
     return True
 
 
-def _adopt_indirect(context: Context, lane: Lane, position: int, candidates: Sequence[Transaction]) -> None:
-    """A position that another contract's call used: our row whose signature or event is there, or a new row."""
+def _adopt_indirect(context: Context, lane: Lane, position: int, candidates: Sequence[Transaction]) -> bool:
+    """Give a position that was used from inside another contract's call to the row whose consent that call carries."""
     with context.database.read() as session:
-        rows = session.exec(_in_lane(lane).where(OutboxRow.position == position)).all()
-    for row in (row for row in rows if row.state not in ON_CHAIN):
+        rows = [row for row in session.exec(_in_lane(lane)) if row.position == position and row.state not in ON_CHAIN]
+    for row in rows:
         for transaction in candidates:
+            if row.signature is None or row.signature not in transaction.data:
+                continue
             receipt = context.node.receipt(transaction.hash)
             if receipt is None or not receipt.succeeded:
                 continue
-            events = receipt.events(context.deployment)
-            signed = row.signature is not None and row.signature in transaction.data
-            if (signed or row.function == "changeStatus") and happened(
-                row.contract, row.function, row.args, row.digest, events
-            ):
+            if happened(row.contract, row.function, row.args, row.digest, receipt.events(context.deployment)):
                 block = context.node.block(receipt.block_hash)
                 with context.write() as session:
-                    stored = session.get_one(OutboxRow, row.id)
-                    _included(session, context, stored, receipt, block)
-                return
+                    _included(session, context, session.get_one(OutboxRow, row.id), receipt, block)
+                return True
+    return False
+
+
+def _give_up(context: Context, view: View, lane: Lane, missing: set[int]) -> None:
+    """Positions whose calls cannot be found: noted as used once that is final. Until then the lane waits.
+
+    A node's index of events may be behind its state, and what it does not show yet may be a row's own call.
+    """
+    if view.final is None or positions(context, [lane], view.final)[lane] <= max(missing):
+        log.warning("lane %d of %s on %s waits: what used its nonces is not found yet", lane.lane, *lane[:2])
+        return
     with context.write() as session:
-        log.error("position %d of %s on %s was used by a call that cannot be found", position, *lane[:2])
-        row = _new_row(session, lane, UNKNOWN, cbor2.dumps([]))
-        row.signer, row.position, row.state, row.settled = lane.signer, position, State.FINAL, True
-        session.add(row)
+        for position in sorted(missing):
+            log.error("position %d of %s on %s was used by a call that cannot be found", position, *lane[:2])
+            row = _new_row(session, context, lane, UNKNOWN, cbor2.dumps([]))
+            row.signer, row.position, row.state, row.settled = lane.signer, position, State.FINAL, True
+            session.add(row)
 
 
 def _included(session: Session, context: Context, row: OutboxRow, receipt: Receipt, block: Block) -> None:
@@ -168,13 +178,14 @@ def _row_of(session: Session, lane: Lane, found: Carried) -> OutboxRow | None:
     return session.exec(waiting.order_by(col(OutboxRow.id))).first()
 
 
-def _new_row(session: Session, lane: Lane, function: str, args: bytes) -> OutboxRow:
+def _new_row(session: Session, context: Context, lane: Lane, function: str, args: bytes) -> OutboxRow:
     now = time.time()
+    purposes = (purpose for purpose, signer in context.signers.items() if str(signer.address) == lane.signer)
     row = OutboxRow(
         contract=lane.contract,
         function=function,
         args=args,
-        key="",
+        key=next(purposes, ""),
         lane=lane.lane,
         reference=REFERENCE,
         recovered=True,

@@ -67,7 +67,8 @@ class OutboxWorker:
         late = not 0 <= time.monotonic() - self._resent < RESEND_SECONDS
         if moved:
             tracking.take_back(context)
-        tracking.collect(context, view)
+        if moved or late:
+            tracking.collect(context, view)
         if moved and view.final is not None:
             tracking.finalise(context, view.final)
         self._account(view, everything=not self._checked)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from eth_account import Account
 
+from packtrace.chain.contracts import encode_call
 from packtrace.chain.node import Node, NodeError
 from packtrace.chain.transactions import Message, send
 from packtrace_gateway.outbox import calls, moves
@@ -388,3 +389,39 @@ def test_call_that_always_fails_without_a_reason_is_given_up(bench, monkeypatch)
     assert row.error_name == "Unexplained"
     assert [a.outcome for a in bench.context.outbox.attempts(number)] == [Outcome.REVERTED] * 3
     assert entries(bench) == 0
+
+
+def test_consent_carried_from_inside_another_contract_is_found(bench, network):
+    """The AccessManager's administrator can let it call any contract: a relayer that is no plain account."""
+    network.devnet.pause_mining()
+    number = bench.append()
+    bench.until(number, State.BROADCAST)
+    network.node.request("anvil_dropAllTransactions")
+    network.devnet.resume_mining()
+    row = bench.row(number)
+    data = calls.call_data(row.contract, row.function, row.args, moves.consent(row))
+    carried = encode_call("AccessManager", "execute", [network.deployment.address("EventLog"), data])
+    message = Message(network.deployment.address("AccessManager"), carried)
+    receipt = send(network.node, network.devnet.accounts[0], message)
+    assert bench.until(number, State.INCLUDED).tx_hash == receipt.transaction_hash
+    bench.until(bench.append(), State.INCLUDED)
+    assert entries(bench) == 2
+
+
+def test_call_that_the_nodes_logs_do_not_show_yet_is_not_signed_again(bench, network, monkeypatch):
+    """Our consent is used, and the node's index of events is behind: nothing is given up until that is final."""
+    network.devnet.pause_mining()
+    number = bench.append()
+    row = bench.until(number, State.BROADCAST)
+    network.node.request("anvil_dropAllTransactions")
+    network.devnet.resume_mining()
+    data = calls.call_data(row.contract, row.function, row.args, moves.consent(row))
+    send(network.node, network.devnet.accounts[7], Message(network.deployment.address("EventLog"), data))
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.context.node, "logs", lambda *_, **__: [])
+        bench.run(3)
+        assert bench.row(number).state in (State.SIGNED, State.BROADCAST)
+        assert bench.row(number).signature == row.signature
+    bench.until(number, State.INCLUDED)
+    assert entries(bench) == 1
+    assert bench.context.outbox.rows(recovered=True) == []
