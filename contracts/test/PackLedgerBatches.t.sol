@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.28;
+
+import {IPackLedger} from "../interfaces/IPackLedger.sol";
+import {IPartyRegistry} from "../interfaces/IPartyRegistry.sol";
+import {IRecallBoard} from "../interfaces/IRecallBoard.sol";
+import {Status} from "../interfaces/Types.sol";
+import {Fixture} from "./Fixture.sol";
+import {vm} from "./Vm.sol";
+
+/// @notice Batches: proposed, released, withdrawn.
+contract PackLedgerBatchesTest is Fixture {
+    uint64 private batch = batchNumber(PLANT, 1);
+
+    function proposeFor(IPackLedger.Proposal calldata proposal) external {
+        propose(LINE_KEY, proposal);
+    }
+
+    function releaseFor(uint64 number) external {
+        release(QP_KEY, number);
+    }
+
+    function withdrawFor(uint64 number) external {
+        withdraw(LINE_KEY, number);
+    }
+
+    function test_proposal_is_kept_whole() external {
+        IPackLedger.Proposal memory proposal = proposalOf(batch);
+        vm.expectEmit(address(ledger));
+        emit IPackLedger.BatchProposed(batch, MAKER, LOT, 1, 10_000);
+        this.proposeFor(proposal);
+        IPackLedger.Batch memory kept = ledger.batchOf(batch);
+        IPackLedger.Batch memory wanted = IPackLedger.Batch(
+            proposal.itemRoot, LOT, 1, MAKER, 10_000, EXPIRES, NOW, 0, IPackLedger.BatchState.PROPOSED
+        );
+        assertEq(abi.encode(kept), abi.encode(wanted), "batch");
+    }
+
+    function testFuzz_largest_and_smallest_values_do_not_touch_each_other(uint32 count, uint40 day, bytes32 root, bytes32 lot)
+        external
+    {
+        IPackLedger.Proposal memory proposal = proposalOf(batch);
+        proposal.count = count % (1 << 20) + 1;
+        proposal.expiresAt = uint40((NOW / 1 days + 1 + day % (type(uint40).max / 1 days - NOW / 1 days)) * 1 days);
+        proposal.itemRoot = root;
+        proposal.lotKey = lot;
+        propose(LINE_KEY, proposal);
+        vm.warp(NOW + 7);
+        release(QP_KEY, batch);
+        IPackLedger.Batch memory wanted = IPackLedger.Batch(
+            root, lot, 1, MAKER, proposal.count, proposal.expiresAt, NOW, NOW + 7, IPackLedger.BatchState.RELEASED
+        );
+        assertEq(abi.encode(ledger.batchOf(batch)), abi.encode(wanted), "batch");
+    }
+
+    function test_batch_is_released_by_a_qualified_person_once() external {
+        propose(LINE_KEY, proposalOf(batch));
+        vm.warp(NOW + 10);
+        vm.expectEmit(address(ledger));
+        emit IPackLedger.BatchReleased(batch, vm.addr(QP_KEY));
+        this.releaseFor(batch);
+        assertTrue(ledger.batchOf(batch).state == IPackLedger.BatchState.RELEASED, "state");
+        assertEq(ledger.batchOf(batch).releasedAt, NOW + 10, "time");
+        refused(IPackLedger.BatchNotProposed.selector, batch);
+        release(QP_KEY, batch);
+    }
+
+    function test_line_cannot_release() external {
+        propose(LINE_KEY, proposalOf(batch));
+        refused(abi.encodeWithSelector(IPartyRegistry.KeyLacksPurpose.selector, vm.addr(LINE_KEY), QUALITY));
+        release(LINE_KEY, batch);
+    }
+
+    function test_qualified_person_of_another_product_cannot_release() external {
+        propose(LINE_KEY, proposalOf(batch));
+        refused(abi.encodeWithSelector(IPartyRegistry.QualityNotAuthorised.selector, 1, vm.addr(RIVAL_KEY)));
+        release(RIVAL_KEY, batch);
+    }
+
+    function test_quality_key_cannot_propose() external {
+        refused(abi.encodeWithSelector(IPartyRegistry.KeyLacksPurpose.selector, vm.addr(QP_KEY), LINE));
+        propose(QP_KEY, proposalOf(batch));
+    }
+
+    function test_line_of_another_product_cannot_propose() external {
+        IPackLedger.Proposal memory proposal = proposalOf(batch);
+        proposal.productKey = RIVAL_PRODUCT;
+        refused(IPartyRegistry.LineNotAuthorised.selector, 2, PLANT);
+        propose(LINE_KEY, proposal);
+    }
+
+    function test_line_of_a_suspended_party_cannot_propose() external {
+        registry.suspend(PLANT);
+        refused(IPartyRegistry.NotLicensed.selector, PLANT);
+        propose(LINE_KEY, proposalOf(batch));
+    }
+
+    function test_batch_number_is_the_proposers_own() external {
+        uint64 foreign = batchNumber(RIVAL, 1);
+        refused(IPackLedger.BatchNumberNotYours.selector, foreign, PLANT);
+        propose(LINE_KEY, proposalOf(foreign));
+        uint64 tooLong = (uint64(1) << 44) | batch; // would be the batch of other units
+        refused(IPackLedger.BatchNumberNotYours.selector, tooLong, PLANT);
+        propose(LINE_KEY, proposalOf(tooLong));
+    }
+
+    function test_batch_number_is_used_once() external {
+        propose(LINE_KEY, proposalOf(batch));
+        refused(IPackLedger.BatchExists.selector, batch);
+        propose(LINE_KEY, proposalOf(batch));
+        withdraw(LINE_KEY, batch);
+        refused(IPackLedger.BatchExists.selector, batch);
+        propose(LINE_KEY, proposalOf(batch));
+    }
+
+    function test_count_is_one_to_two_to_the_twenty() external {
+        IPackLedger.Proposal memory proposal = proposalOf(batch);
+        proposal.count = 0;
+        refused(IPackLedger.InvalidCount.selector, 0);
+        propose(LINE_KEY, proposal);
+        proposal.count = (1 << 20) + 1;
+        refused(IPackLedger.InvalidCount.selector, (1 << 20) + 1);
+        propose(LINE_KEY, proposal);
+        proposal.count = 1 << 20;
+        propose(LINE_KEY, proposal);
+    }
+
+    function test_expiry_is_a_midnight_in_the_future() external {
+        IPackLedger.Proposal memory proposal = proposalOf(batch);
+        proposal.expiresAt = EXPIRES + 1;
+        refused(IPackLedger.InvalidExpiry.selector, EXPIRES + 1);
+        propose(LINE_KEY, proposal);
+        vm.warp(EXPIRES);
+        proposal.expiresAt = EXPIRES;
+        refused(IPackLedger.InvalidExpiry.selector, EXPIRES);
+        propose(LINE_KEY, proposal);
+        vm.warp(EXPIRES - 1);
+        propose(LINE_KEY, proposal);
+    }
+
+    function test_proposal_is_withdrawn_by_a_line_of_its_premises() external {
+        propose(LINE_KEY, proposalOf(batch));
+        refused(IPackLedger.NotProposer.selector, batch, RIVAL);
+        withdraw(RIVAL_KEY, batch);
+        refused(abi.encodeWithSelector(IPartyRegistry.KeyLacksPurpose.selector, vm.addr(QP_KEY), LINE));
+        withdraw(QP_KEY, batch);
+        vm.warp(NOW + 10);
+        vm.expectEmit(address(ledger));
+        emit IPackLedger.BatchWithdrawn(batch);
+        this.withdrawFor(batch);
+        assertTrue(ledger.batchOf(batch).state == IPackLedger.BatchState.WITHDRAWN, "state");
+        assertEq(ledger.batchOf(batch).releasedAt, NOW + 10, "time");
+    }
+
+    function test_only_a_proposal_is_released_or_withdrawn() external {
+        refused(IPackLedger.BatchNotProposed.selector, batch);
+        release(QP_KEY, batch);
+        refused(IPackLedger.BatchNotProposed.selector, batch);
+        withdraw(LINE_KEY, batch);
+        propose(LINE_KEY, proposalOf(batch));
+        withdraw(LINE_KEY, batch);
+        refused(IPackLedger.BatchNotProposed.selector, batch);
+        release(QP_KEY, batch);
+        refused(IPackLedger.BatchNotProposed.selector, batch);
+        withdraw(LINE_KEY, batch);
+        uint64 other = released(2);
+        refused(IPackLedger.BatchNotProposed.selector, other);
+        withdraw(LINE_KEY, other);
+    }
+
+    function test_facts_of_a_unit_come_in_one_call() external {
+        released(1);
+        uint64 unit = unitNumber(batch, 5);
+        change(PHARMACY_KEY, Status.SUPPLIED, packed(unit));
+        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt) = ledger.factsOf(unit);
+        assertTrue(status == Status.SUPPLIED && recall == 0 && recalledAt == 0, "facts");
+        assertEq(abi.encode(data), abi.encode(ledger.batchOf(batch)), "batch");
+        vm.warp(NOW + 10);
+        recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.RECALLED);
+        (,, recall, recalledAt) = ledger.factsOf(unit);
+        assertTrue(recall == 2 && recalledAt == NOW + 10, "recall");
+    }
+
+    function test_facts_of_a_unit_that_nobody_made_are_all_zero() external view {
+        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt) = ledger.factsOf(77);
+        assertTrue(status == Status.ACTIVE && recall == 0 && recalledAt == 0, "facts");
+        assertEq(abi.encode(data), new bytes(9 * 32), "batch");
+    }
+}
