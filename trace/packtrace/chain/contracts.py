@@ -130,8 +130,7 @@ def decode_result(contract: str, function: str, data: bytes, arguments: int | No
     outputs = _function(contract, function, arguments).outputs
     if not data and outputs:
         raise ChainError(
-            "the node knows no such contract at the deployment's address; check that the deployment file "
-            "belongs to "
+            "the node knows no such contract at the deployment's address; check that the deployment file belongs to "
             "this node's chain",
             field=f"{contract}.{function}",
         )

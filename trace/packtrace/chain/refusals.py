@@ -21,7 +21,7 @@ MEANINGS: dict[str, str] = {
     "KeyLacksPurpose": "key {key} may not sign this (it lacks purpose {purpose}); sign with a key that has it",
     "NotLicensed": "party {party} or its company has no valid licence now, or is suspended; ask the licensing "
     "authority",
-    "ProductExists": "the product {productKey} is registered already",
+    "ProductExists": "the product {productKey} is registered already; there is nothing to do",
     "UnknownProduct": "nobody registered the product {productKey}; ask the licensing authority to register it",
     "NotHolderOfProduct": "company {company} does not hold the marketing authorisation of product {product}; only its "
     "holder can do this",
