@@ -107,7 +107,7 @@ def build(settings: Settings) -> Gateway:
     reader = ChainReader(node, deployment, settings.finality)
     keys = KeyRing.load(settings)
     store, outbox, workers = EventStore(), Outbox(database), Workers()
-    partners, products = PartnerService(database, node, deployment), ProductService(database, outbox)
+    partners, products = PartnerService(database, reader), ProductService(database, outbox)
     goods = GoodsService(store, outbox)
     capture = CaptureService(settings, database, store, outbox, partners, products, goods)
     directory = Directory(node, deployment)

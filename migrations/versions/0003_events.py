@@ -125,6 +125,7 @@ def upgrade() -> None:
         "partner",
         sa.Column("gln", sa.String(13), primary_key=True),
         sa.Column("party", sa.Integer, nullable=False),
+        sa.Column("company", sa.Integer, nullable=False),
         sa.Column("salt", sa.LargeBinary(16), nullable=False),
         sa.Column("name", sa.Text, nullable=False),
     )
@@ -152,6 +153,7 @@ def upgrade() -> None:
         sa.Column("uri", sa.Text, nullable=False),
         sa.Column("unit", sa.BigInteger, nullable=False),
         sa.Column("outcome", sa.SmallInteger),
+        sa.Column("found", sa.SmallInteger),
     )
     op.create_index("operation_unit_uri", "operation_unit", ["uri"])
     op.create_table(

@@ -1,6 +1,7 @@
 """Capture over HTTP (EPCIS 2.0, REST binding: `/capture`, `/events`)."""
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -33,7 +34,7 @@ async def capture(request: Request, gateway: GatewayDependency) -> dict[str, Any
 async def capture_event(request: Request, gateway: GatewayDependency, response: Response) -> dict[str, Any]:
     """Capture one EPCIS 2.0 event."""
     (captured,) = await _capture(request, gateway)
-    response.headers["Location"] = f"/events/{captured.event_id}"
+    response.headers["Location"] = f"/events/{quote(captured.event_id, safe='')}"
     return _view(captured)
 
 

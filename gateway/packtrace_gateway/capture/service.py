@@ -203,7 +203,10 @@ class CaptureService:
             number = logistic_number(party, self._store.next_number(session, "logistic"))
             return Ledger(party=party, custody=Custody(number, salts.new_secret()[:SSCC_SALT_BYTES]))
         if what is Movement.SHIP:
-            return Ledger(party=party, receiver=self._partners.receiver(session, entry.event, entry.field))
+            partner = self._partners.receiver(session, entry.event, entry.field)
+            if partner.company != self._settings.company:
+                self._check_released(session, entry)
+            return Ledger(party=party, receiver=partner.party)
         if what is Movement.REMOVE:
             raise LifecycleError(
                 "the status of packs is changed on chain: use /dispense, /destroy and the like, which record the event",
@@ -211,6 +214,20 @@ class CaptureService:
                 value=entry.event.action,
             )
         return Ledger(party=party)
+
+    def _check_released(self, session: Session, entry: Prepared) -> None:
+        """Before release a batch moves only inside its company."""
+        for number, uri in enumerate(entry.event.epcs):
+            events = self._store.commissionings_inside(session, uri)
+            query = select(CommissionedBatch).where(CommissionedBatch.event.in_(events))  # type: ignore[attr-defined]
+            for batch in session.execute(query.where(CommissionedBatch.state != "released")).scalars():  # type: ignore[arg-type]
+                raise LifecycleError(
+                    f"this holds packs of lot {batch.lot}, batch {batch.number}, which is {batch.state}, not "
+                    "released; it cannot leave the company before",
+                    field=f"{entry.field}epcList[{number}]",
+                    value=uri,
+                    rule="lifecycle",
+                )
 
     def _move(
         self, session: Session, entry: Prepared, what: Movement, ledger: Ledger, number: int, calls: LedgerCalls

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
+from urllib.parse import quote
 
 from packtrace.gs1 import sgtin_uri
 from packtrace_gateway.demo import documents
@@ -60,9 +61,8 @@ class Mishaps:
         for company in (PHARMACY_B, MAKER, AUTHORITY):
             alerts = self.story.client(company).wait("/alerts", bool, open_only=True)
             alert = alerts[0]
-            tell.fact(
-                f"alert {alert['number']} at {company.name} (as {alert['why']}): case {alert['case']}, {alert['refusal']}"
-            )
+            where = f"alert {alert['number']} at {company.name} (as {alert['why']})"
+            tell.fact(f"{where}: case {alert['case']}, {alert['refusal']}")
         regulator = self.story.client(AUTHORITY)
         number = regulator.get("/alerts", open_only=True)[0]["number"]
         regulator.post(
@@ -143,11 +143,19 @@ class Mishaps:
     # ---- lots and licences ----
 
     def not_released(self) -> None:
+        """A lot that is only proposed cannot be shipped; a pack of it, stolen from the plant, cannot be dispensed."""
         tell, story = self.tell, self.story
         lot = story.commission("AP2611B", 20, cases=1, pallets=1)
         story.batch_state(lot, "proposed")
-        tell.act("A lot that was not released reaches the pharmacy all the same")
-        self._bring(lot)
+        tell.act("A lot that is not released")
+        try:
+            shipping = documents.shipping(MAKER, WHOLESALE, lot.pallets)
+            story.client(MAKER).post("/capture", documents.document(shipping))
+        except Refused as refusal:
+            tell.fact(f"shipped to {WHOLESALE.name}: [bold]refused[/bold], {refusal.message}")
+        else:
+            raise AssertionError("this shipment should have been refused")
+        tell.fact(f"a pack of it is stolen from the plant and offered at {PHARMACY_A.name}:")
         code = lot.code(lot.serials[0])
         tell.verdict(story.verify(PHARMACY_A, code))
         tell.fact(f"dispensed all the same: [bold]{self._dispense(PHARMACY_A, code)}[/bold]")
@@ -182,7 +190,7 @@ class Mishaps:
         maker.start()
         with tell.progress("started again: it goes on where it stopped"):
             maker.wait_until_healthy()
-            path = f"/events/{event['eventID']}"
+            path = f"/events/{quote(event['eventID'], safe='')}"
             state = maker.client.wait(path, lambda found: found["proof"] in ("anchored", "final"))
             maker.client.wait("/batches", lambda found: found[0]["state"] == "proposed", lot="AP2611C")
         tell.fact(f"the event is [bold]{state['proof']}[/bold], its batch proposed, each exactly once")
@@ -204,14 +212,6 @@ class Mishaps:
         tell.fact(f"dispensed all the same: [bold]{self._dispense(PHARMACY_A, code)}[/bold]")
 
     # ---- what they are made of ----
-
-    def _bring(self, lot: Lot) -> None:
-        """A small lot by the same way to the first pharmacy, opened there."""
-        story, (pallet,), (case,) = self.story, lot.pallets, lot.cases
-        story.hand_over(MAKER, WHOLESALE, pallet)
-        story.client(WHOLESALE).post("/capture", documents.document(documents.unpacking(WHOLESALE, pallet)))
-        story.hand_over(WHOLESALE, PHARMACY_A, case)
-        story.client(PHARMACY_A).post("/capture", documents.document(documents.unpacking(PHARMACY_A, case)))
 
     def _code(self, pack: str) -> str:
         return self.lot.code(pack.rpartition("/")[2])

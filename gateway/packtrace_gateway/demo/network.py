@@ -87,7 +87,7 @@ class Network:
     """The devnet and the gateways, set up in `folder`. Use as a context manager, or `start` and `stop` it."""
 
     folder: Path
-    block_time: float = 1.0
+    block_time: int = 1
     seal_every: float = 1.0
     companies: tuple[Company, ...] = COMPANIES
     gateways: dict[str, Running] = field(default_factory=dict)

@@ -199,20 +199,20 @@ class Story:
         sscc = sscc_of_uri(unit)
         self.client(sender).post("/capture", documents.document(documents.shipping(sender, receiver, [unit])))
         with self.tell.progress(f"{sender.name} ships {sscc}; the pedigree goes with it"):
-            self.arrival(receiver, unit, "expected")
+            self.arrival(receiver, unit, place="expected")
         self.client(receiver).post("/capture", documents.document(documents.receiving(receiver, [unit])))
         with self.tell.progress(f"{receiver.name} receives {sscc}"):
-            self.arrival(receiver, unit, "received")
+            self.arrival(receiver, unit, goods="received")
         self.tell.fact(f"{sender.name} → {receiver.name}: SSCC {sscc}, pedigree verified before it was accepted")
 
-    def arrival(self, receiver: Company, unit: str, state: str) -> dict[str, Any]:
-        """Wait until an arrival has come so far."""
+    def arrival(self, receiver: Company, unit: str, **wanted: str) -> None:
+        """Wait until a shipment of `unit` has come so far at the receiver: its `place` there, or its `goods`' state."""
 
         def found(answer: list[dict[str, Any]]) -> bool:
-            return any(entry["uri"] == unit and entry["state"] == state for entry in answer)
+            entries = (entry for arrival in answer for entry in arrival["units"] if entry["uri"] == unit)
+            return any(entry.items() >= wanted.items() for entry in entries)
 
-        answer = self.client(receiver).wait("/arrivals", found)
-        return next(entry for entry in answer if entry["uri"] == unit)
+        self.client(receiver).wait("/arrivals", found)
 
     def idle(self, company: Company) -> None:
         """Wait until nothing of a company is on its way to the chain."""

@@ -221,6 +221,20 @@ class EventStore:
             session.flush()
         return unit
 
+    def commissionings_inside(self, session: Session, uri: str) -> set[int]:
+        """The events that commissioned the packs inside a logistic unit, at every depth."""
+        parents = [unit.id for unit in self.logistic_units(session, [uri]).values()]
+        events: set[int] = set()
+        while parents:
+            inner: list[int | None] = []
+            for chunk in bulk.chunks(parents):
+                packs = select(Unit.event).where(Unit.parent.in_(chunk)).distinct()  # type: ignore
+                events |= set(session.execute(packs).scalars())
+                units = select(LogisticUnit.id).where(LogisticUnit.parent.in_(chunk))  # type: ignore
+                inner += session.execute(units).scalars()
+            parents = inner
+        return events
+
     def put_inside(self, session: Session, uris: Iterable[str], parent: LogisticUnit | None, place: Place) -> None:
         """Packs and logistic units are inside `parent` from now on, or inside nothing, at `place`."""
         uris = list(uris)

@@ -132,6 +132,12 @@ def _store(context: Context, row: OutboxRow, relayer: LocalAccount, nonce: int, 
     )
 
     def store(session: Session, stored: OutboxRow) -> None:
+        nonlocal attempt
+        # After a reorganisation the same transaction may be due again.
+        known = session.exec(select(Attempt).where(Attempt.tx_hash == attempt.tx_hash)).first()
+        if known is not None:
+            known.outcome = Outcome.OPEN
+            attempt = known
         stored.relayer, stored.tx_nonce = relayer.address, nonce
         session.add_all((stored, attempt))
 

@@ -10,5 +10,6 @@ class Partner(SQLModel, table=True):
     __tablename__ = "partner"
     gln: str = Field(primary_key=True)
     party: int = Field(index=True)
+    company: int
     salt: bytes = Field(sa_column=Column(LargeBinary(16), nullable=False))
     name: str

@@ -9,7 +9,6 @@ from packtrace.gs1 import keys as gs1_keys
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.gateway import GatewayDependency
-from packtrace_gateway.partners.models import Partner
 
 router = APIRouter(prefix="/partners", tags=["partners"])
 
@@ -27,8 +26,7 @@ class PartnerData(BaseModel):
 @router.put("/{gln}", status_code=204, dependencies=[Depends(require(Role.ADMIN))])
 def put_partner(gln: str, data: PartnerData, gateway: GatewayDependency) -> None:
     """Keep a partner's premises; GLN and salt are checked against the party registry."""
-    salt = bytes.fromhex(data.salt)
-    gateway.partners.add(Partner(gln=gs1_keys.gln(gln), party=data.party, salt=salt, name=data.name))
+    gateway.partners.add(gs1_keys.gln(gln), data.party, bytes.fromhex(data.salt), data.name)
 
 
 @router.get("", dependencies=[Depends(require(Role.ADMIN, Role.WAREHOUSE, Role.AUDITOR))])

@@ -3,8 +3,7 @@
 from sqlalchemy import select
 from sqlmodel import Session
 
-from packtrace.chain.deployment import Deployment
-from packtrace.chain.node import Node
+from packtrace.chain.facts import ChainReader
 from packtrace.epcis.model import Event
 from packtrace.errors import DocumentError, EvidenceError
 from packtrace.gs1 import gln_of_uri
@@ -19,31 +18,30 @@ RECEIVER_TYPES = ("possessing_party", "owning_party", "location")
 class PartnerService:
     """The partners of one gateway."""
 
-    def __init__(self, database: Database, node: Node, deployment: Deployment) -> None:
+    def __init__(self, database: Database, reader: ChainReader) -> None:
         self._database = database
-        self._node = node
-        self._deployment = deployment
+        self._reader = reader
 
-    def add(self, partner: Partner) -> None:
+    def add(self, gln: str, party: int, salt: bytes, name: str) -> None:
         """Keep a partner. Raises EvidenceError unless GLN and salt open the commitment of that party on chain."""
-        profile = self._node.call(self._deployment, "PartyRegistry", "profileOf", [partner.party])
-        if profile["glnCommitment"] != gln_commitment(partner.salt, partner.gln):
+        known = self._reader.parties([party]).get(party)
+        if known is None or known.gln_commitment != gln_commitment(salt, gln):
             raise EvidenceError(
                 "this GLN and salt do not open the commitment that the party registry holds for this party; ask the "
                 "partner for its party number, GLN and salt",
                 field="gln",
-                value=partner.gln,
-                rule=f"party {partner.party}",
+                value=gln,
+                rule=f"party {party}",
             )
         with self._database.write() as session:
-            session.merge(partner)
+            session.merge(Partner(gln=gln, party=party, company=known.company, salt=salt, name=name))
 
     def all(self) -> list[Partner]:
         with self._database.read() as session:
-            return list(session.execute(select(Partner).order_by(Partner.gln)).scalars())  # type: ignore[arg-type]
+            return list(session.execute(select(Partner).order_by(Partner.gln)).scalars())
 
-    def receiver(self, session: Session, event: Event, field: str) -> int:
-        """The party that a shipping event hands over to. Raises DocumentError when it names none that is known."""
+    def receiver(self, session: Session, event: Event, field: str) -> Partner:
+        """The partner that a shipping event hands over to. Raises DocumentError when it names none that is known."""
         named = {entry.type: entry.id for entry in event.destinations}
         uri = next((named[kind] for kind in RECEIVER_TYPES if kind in named), None)
         if uri is None:
@@ -60,4 +58,4 @@ class PartnerService:
                 field=f"{field}destinationList",
                 value=uri,
             )
-        return partner.party
+        return partner

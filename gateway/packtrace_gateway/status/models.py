@@ -27,7 +27,10 @@ class Operation(SQLModel, table=True):
 
 
 class OperationUnit(SQLModel, table=True):
-    """One pack of an operation. `outcome` is the contract's byte: the status found, or 0x80 and why it was refused."""
+    """One pack of an operation. `outcome` is the contract's byte: the status found, or 0x80 and why it was refused.
+
+    `found` is the status that a refused pack keeps.
+    """
 
     __tablename__ = "operation_unit"
     operation: int = Field(sa_column=Column(Integer, ForeignKey("operation.id"), primary_key=True))
@@ -35,3 +38,4 @@ class OperationUnit(SQLModel, table=True):
     uri: str = Field(sa_column=Column(Text, nullable=False, index=True))
     unit: int = Field(sa_column=Column(Unsigned64, nullable=False))
     outcome: int | None = Field(default=None, sa_column=Column(SmallInteger))
+    found: int | None = Field(default=None, sa_column=Column(SmallInteger))

@@ -84,5 +84,5 @@ def _view(gateway: Gateway, number: int) -> dict[str, Any]:
         "error": operation.error,
         "time": operation.time,
         "case": case_number(operation.receipt) if operation.receipt else None,
-        "packs": [{"uri": unit.uri, "outcome": outcome_words(unit.outcome, to)} for unit in units],
+        "packs": [{"uri": unit.uri, "outcome": outcome_words(unit, to)} for unit in units],
     }

@@ -1,8 +1,9 @@
 """Status changes: submitted to the chain, and shown as done only when the included call changed this very pack."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlmodel import Session
@@ -16,7 +17,7 @@ from packtrace.gs1 import sgln_uri
 from packtrace.receipt import MAX_UNITS, REFUSED, UNIT_BYTES, Receipt
 from packtrace.rules import ItemState, Place
 from packtrace.scan import Scan
-from packtrace.verdict import Headline
+from packtrace.verdict import STATUS_WORDS, Headline
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
@@ -206,10 +207,17 @@ class StatusService:
 
     # ---- what became of it; called by the handlers, in their transaction ----
 
-    def settle(self, session: Session, row: OutboxRow, outcomes: bytes | None, error: str | None = None) -> Operation:
-        """Keep what the call did (None: nothing yet)."""
-        found = session.execute(select(Operation).where(Operation.outbox == row.id)).scalar_one()  # type: ignore[arg-type]
-        operation: Operation = found
+    def settle(
+        self,
+        session: Session,
+        row: OutboxRow,
+        outcomes: bytes | None,
+        found: Mapping[int, int] = MappingProxyType({}),
+        error: str | None = None,
+    ) -> Operation:
+        """Keep what the call did (None: nothing yet); `found` are the statuses that refused units keep."""
+        query = select(Operation).where(Operation.outbox == row.id)  # type: ignore[arg-type]
+        operation: Operation = session.execute(query).scalar_one()
         _, units = self._operation(session, operation.id or 0)
         operation.state = "refused" if error else "pending" if outcomes is None else "done"
         operation.error, operation.time = error, row.block_time
@@ -218,6 +226,7 @@ class StatusService:
         gone = Place.GONE if Status(operation.to) in GONE else Place.HERE
         for unit in units:
             unit.outcome = None if outcomes is None else outcomes[unit.position]
+            unit.found = found.get(unit.unit)
             session.add(unit)
         session.add(operation)
         changed = [unit.uri for unit in units if unit.outcome is not None and unit.outcome < REFUSED]
@@ -259,18 +268,21 @@ class _Changed(Handler):
         self._service = service
 
     def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
-        own = next(entry for entry in events if entry.event == self.event and self._is_ours(entry, row))
-        self._service.settle(session, row, own.args["outcomes"])
+        self._settle(session, row, events)
 
     def on_final(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
+        self._service.record(session, self._settle(session, row, events))
+
+    def _settle(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> Operation:
         own = next(entry for entry in events if entry.event == self.event and self._is_ours(entry, row))
-        self._service.record(session, self._service.settle(session, row, own.args["outcomes"]))
+        found = {entry.args["unit"]: entry.args["found"] for entry in events if entry.event == "Conflict"}
+        return self._service.settle(session, row, own.args["outcomes"], found)
 
     def on_retracted(self, session: Session, row: OutboxRow) -> None:
         self._service.settle(session, row, None)
 
     def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        self._service.settle(session, row, None, f"{row.error_name}: {row.error_text}")
+        self._service.settle(session, row, None, error=f"{row.error_name}: {row.error_text}")
 
     def _is_ours(self, entry: ChainEvent, row: OutboxRow) -> bool:
         return bool(entry.args["id"] == row.digest)
@@ -285,21 +297,26 @@ class _Reversed(_Changed):
         return True
 
 
-def outcome_words(outcome: int | None, to: Status) -> str:
+def outcome_words(unit: OperationUnit, to: Status) -> str:
     """What became of one pack, in words."""
-    if outcome is None:
+    if unit.outcome is None:
         return "pending"
-    if outcome < REFUSED:
-        return {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}.get(
-            to, to.name.lower().replace("_", " ")
-        )
-    return {
-        Refusal.WRONG_STATUS: "refused: it was not in a status from which this is possible (already supplied, or else)",
-        Refusal.UNKNOWN_UNIT: "refused: the chain does not know this pack",
-        Refusal.NOT_RELEASED: "refused: the batch is not released",
-        Refusal.EXPIRED: "refused: the pack is expired",
-        Refusal.RECALLED: "refused: the lot is recalled",
-        Refusal.NOT_ALLOWED: "refused: this party may not do this",
-        Refusal.NOT_CHANGED_HERE: "refused: this operation did not change the pack",
-        Refusal.ALREADY_REVERSED: "refused: it was reversed before",
-    }[Refusal(outcome & ~REFUSED)]
+    if unit.outcome < REFUSED:
+        words = {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}
+        return words.get(to, to.name.lower().replace("_", " "))
+    refusal = Refusal(unit.outcome & ~REFUSED)
+    if refusal is Refusal.WRONG_STATUS and unit.found is not None:
+        return f"refused: {STATUS_WORDS.get(Status(unit.found), 'active')}"
+    return f"refused: {REFUSAL_WORDS[refusal]}"
+
+
+REFUSAL_WORDS = {
+    Refusal.WRONG_STATUS: "its status does not allow this",
+    Refusal.UNKNOWN_UNIT: "the chain does not know this pack",
+    Refusal.NOT_RELEASED: "the batch is not released",
+    Refusal.EXPIRED: "the pack is expired",
+    Refusal.RECALLED: "the lot is recalled",
+    Refusal.NOT_ALLOWED: "this party may not do this",
+    Refusal.NOT_CHANGED_HERE: "this operation did not change the pack",
+    Refusal.ALREADY_REVERSED: "it was reversed before",
+}
