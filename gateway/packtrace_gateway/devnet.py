@@ -5,7 +5,8 @@ What Anvil 1.7.1 does, found by trying:
 * `--block-time` makes blocks by the clock and switches instant mining off. `evm_setIntervalMining(0)` then stops the
   clock; transactions wait in the pool until `evm_mine`, which makes a block at once, clock or not.
   `evm_setAutomine(true)` would replace the clock by instant mining, and `false` does not bring the clock back, so the
-  two modes are paused in different ways here.
+  two modes are paused in different ways here. `evm_setIntervalMining` takes whole seconds only, `--block-time`
+  fractions too.
 * With `--slots-in-an-epoch 1` the tag `safe` is one block, and `finalized` two blocks behind `latest`.
 * Anvil's own `--state-interval` rewrites the state file in place: a kill -9 in the middle leaves half a file, and a
   node that does not start any more. So the chain is written here, from `anvil_dumpState`, to a new file that then
@@ -21,6 +22,7 @@ import contextlib
 import fcntl
 import gzip
 import logging
+import math
 import os
 import secrets
 import subprocess
@@ -90,6 +92,7 @@ class Devnet:
         self.accounts: tuple[LocalAccount, ...] = _accounts(self._settings["mnemonic"])
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[bytes] | None = None
+        self._node: Node | None = None
         self._stopping = threading.Event()
         self._saver: threading.Thread | None = None
 
@@ -102,7 +105,9 @@ class Devnet:
 
     @property
     def node(self) -> Node:
-        """A client of this devnet."""
+        """A client of this devnet; `ChainError` before its first start."""
+        if self._node is None:
+            raise ChainError("the devnet was not started yet", field="devnet", value=str(self.folder))
         return self._node
 
     @property
@@ -123,6 +128,7 @@ class Devnet:
         """Start the node and wait until it answers; `ChainError` says why it does not."""
         if self.running:
             return self
+        self.kill()  # what is left of a node that ended by itself
         binary = find_anvil()
         self._lock = self._locked()
         with self.log_file.open("ab") as output:
@@ -162,8 +168,8 @@ class Devnet:
 
     def kill(self) -> None:
         """End the node as a power cut would (SIGKILL): the newest blocks are lost."""
-        self._end_saver()
         self._kill()
+        self._end_saver()
 
     def restart(self) -> Self:
         """Stop and start again, on the same port."""
@@ -182,53 +188,51 @@ class Devnet:
 
     def mine(self, blocks: int = 1) -> None:
         """Make blocks now, the first with what waits in the pool."""
-        self._node.request("anvil_mine", [hex(blocks)])
+        self.node.request("anvil_mine", [hex(blocks)])
 
     def pause_mining(self) -> None:
         """Make no block but by `mine`; transactions wait in the pool."""
         if self.block_time is None:
-            self._node.request("evm_setAutomine", [False])
+            self.node.request("evm_setAutomine", [False])
         else:
-            self._node.request("evm_setIntervalMining", [0])
+            self.node.request("evm_setIntervalMining", [0])
 
     def resume_mining(self) -> None:
-        """Make blocks again as before `pause_mining`."""
+        """Make blocks again, what waits first; by the clock in whole seconds, a fraction counts as one."""
         if self.block_time is None:
-            self._node.request("evm_setAutomine", [True])
-            if self.pool().pending:
-                self.mine()
+            self.node.request("evm_setAutomine", [True])
         else:
-            self._node.request("evm_setIntervalMining", [self.block_time])
+            self.node.request("evm_setIntervalMining", [math.ceil(self.block_time)])
 
     def snapshot(self) -> str:
         """Remember the chain as it is now, for `revert`."""
-        return str(self._node.request("evm_snapshot"))
+        return str(self.node.request("evm_snapshot"))
 
     def revert(self, snapshot: str) -> None:
         """Back to a snapshot, which is used up by this: the blocks since then are gone."""
-        if not self._node.request("evm_revert", [snapshot]):
+        if not self.node.request("evm_revert", [snapshot]):
             raise ChainError("the devnet has no such snapshot", field="snapshot", value=snapshot)
 
     def reorg(self, depth: int) -> None:
         """Replace the newest `depth` blocks by empty ones; their transactions are lost."""
-        self._node.request("anvil_reorg", [depth, []])
+        self.node.request("anvil_reorg", [depth, []])
 
     def pool(self) -> PoolCounts:
         """How many transactions wait."""
-        found = self._node.request("txpool_status")
+        found = self.node.request("txpool_status")
         return PoolCounts(int(found["pending"], 16), int(found["queued"], 16))
 
     def advance_time(self, seconds: int) -> None:
         """Move the clock forward, for the next block on."""
-        self._node.request("evm_increaseTime", [seconds])
+        self.node.request("evm_increaseTime", [seconds])
 
     def fund(self, address: str, wei: int) -> None:
         """Give an account this balance, as only a devnet can."""
-        self._node.request("anvil_setBalance", [address, hex(wei)])
+        self.node.request("anvil_setBalance", [address, hex(wei)])
 
     def save(self) -> None:
         """Write the chain to `state_file` now."""
-        packed: str = self._node.request("anvil_dumpState")
+        packed: str = self.node.request("anvil_dumpState")
         state = gzip.decompress(bytes.fromhex(packed[2:]))
         draft = self.state_file.with_suffix(".draft")
         with draft.open("wb") as file:
@@ -287,7 +291,7 @@ class Devnet:
                 self.port = int(printed.split(marker)[1].split()[0])
                 self._node = Node(self.url, timeout=MAX_ANSWER)
                 with contextlib.suppress(ChainUnreachable):
-                    self._node.chain_id()
+                    self.node.chain_id()
                     return
             time.sleep(POLL)
         lines = self.log_file.read_bytes()[begin:].decode("utf-8", "replace").split("\n")
@@ -299,12 +303,14 @@ class Devnet:
         while not self._stopping.wait(pause):
             began = time.monotonic()
             try:
-                newest = self._node.block("latest")
+                newest = self.node.block("latest")
                 if newest != saved:
                     self.save()
                     saved = newest
-            except ChainUnreachable:  # killed, or busy; the owner of this devnet will notice
+            except ChainUnreachable:  # killed; the owner of this devnet will notice
                 log.debug("the devnet at %s did not answer", self.url)
+            except (ChainError, OSError):
+                log.exception("the devnet's chain could not be written to %s", self.state_file)
             pause = max(self.save_interval, SAVE_SHARE * (time.monotonic() - began))
 
     def _end_saver(self) -> None:
