@@ -13,6 +13,10 @@ from packtrace.gs1 import sscc_of_uri
 
 # How the canonical URI of everything with a GTIN begins.
 PACKS = "https://id.gs1.org/01/"
+# What a refusal names as the rule that was broken.
+RULE = "packtrace: lifecycle"
+# Steps that a pack does not come back from (CBV 2.0, section 7.1), whatever the event's action.
+LAST_STEPS = frozenset({"dispensing", "retail_selling", "destroying", "decommissioning"})
 
 
 class Place(IntEnum):
@@ -50,16 +54,21 @@ class Movement(StrEnum):
 
 
 def movement(event: Event) -> Movement:
-    """What the event does (EPCIS 2.0, sections 7.4.2 and 7.4.3; CBV 2.0, section 7.1)."""
+    """What the event does (EPCIS 2.0, sections 7.4.2 and 7.4.3; CBV 2.0, section 7.1).
+
+    An event of quantities or sensor data alone names no pack and no logistic unit, so it moves none.
+    """
     if event.type == "AggregationEvent":
         if event.action == "ADD":
             return Movement.PACK
         if event.action == "DELETE":
             return Movement.TAKE_OUT if event.children or event.quantities else Movement.UNPACK
         return Movement.OBSERVE
+    if not event.epcs:
+        return Movement.OBSERVE
     if event.action == "ADD":
         return Movement.COMMISSION
-    if event.action == "DELETE":
+    if event.action == "DELETE" or event.biz_step in LAST_STEPS:
         return Movement.REMOVE
     return {"shipping": Movement.SHIP, "receiving": Movement.RECEIVE}.get(event.biz_step or "", Movement.OBSERVE)
 
@@ -84,12 +93,7 @@ def check(event: Event, states: Mapping[str, ItemState], field: str) -> Movement
     what = movement(event)
     match what:
         case Movement.COMMISSION:
-            if event.biz_step != "commissioning" and any(uri.startswith(PACKS) for uri in event.epcs):
-                raise _refusal("packs come into being with bizStep commissioning", f"{field}bizStep", event.biz_step)
-            for uri in items_to_know(event):
-                if states.get(uri, ItemState()).place is not Place.UNKNOWN:
-                    message = "was commissioned before; every identifier is commissioned once"
-                    raise _refusal(message, f"{field}epcList", uri)
+            _check_commission(event, states, field)
         case Movement.PACK:
             _check_pack(event, states, field)
         case Movement.UNPACK | Movement.TAKE_OUT:
@@ -99,21 +103,34 @@ def check(event: Event, states: Mapping[str, ItemState], field: str) -> Movement
         case Movement.RECEIVE:
             _check_receive(event.epcs, states, f"{field}epcList")
         case Movement.REMOVE:
-            for uri in event.epcs:
-                _check_free(uri, states, f"{field}epcList", "removed")
+            for number, uri in enumerate(event.epcs):
+                _check_free(uri, states, f"{field}epcList[{number}]", "removed")
     return what
+
+
+def _check_commission(event: Event, states: Mapping[str, ItemState], field: str) -> None:
+    if event.biz_step in ("shipping", "receiving"):
+        raise _refusal(f"{event.biz_step} is recorded with action OBSERVE", f"{field}action", event.action)
+    if event.biz_step != "commissioning" and any(uri.startswith(PACKS) for uri in event.epcs):
+        raise _refusal("packs come into being with bizStep commissioning", f"{field}bizStep", event.biz_step)
+    for number, uri in enumerate(event.epcs):
+        if not uri.startswith(PACKS) and states.get(uri, ItemState()).place is not Place.UNKNOWN:
+            message = "was commissioned before; every identifier is commissioned once"
+            raise _item_refusal(message, f"{field}epcList[{number}]", uri)
 
 
 def _check_pack(event: Event, states: Mapping[str, ItemState], field: str) -> None:
     parent = event.parent
     if parent is None or sscc_of_uri(parent) is None:
-        raise _refusal("packs are packed into a logistic unit with an SSCC", f"{field}parentID", parent)
+        raise _refusal("things are packed into a logistic unit with an SSCC", f"{field}parentID", parent)
     state = states.get(parent, ItemState())
-    if state.filled:
-        message = "is packed already: its content is on chain; unpack it, or use another SSCC"
-        raise _refusal(message, f"{field}parentID", parent)
     if state.place not in (Place.UNKNOWN, Place.HERE):
-        raise _refusal(f"is {_where(state)}; it cannot be filled here", f"{field}parentID", parent)
+        raise _item_refusal(f"is {_where(state)}; it cannot be filled here", f"{field}parentID", parent)
+    if state.filled:
+        message = "is packed already: its content is on chain; unpack it and use another SSCC"
+        raise _item_refusal(message, f"{field}parentID", parent)
+    if state.parent is not None:
+        raise _item_refusal(f"is inside {state.parent}; take it out before it is filled", f"{field}parentID", parent)
     for number, child in enumerate(event.children):
         _check_free(child, states, f"{field}childEPCs[{number}]", "packed")
 
@@ -122,26 +139,31 @@ def _check_unpack(event: Event, states: Mapping[str, ItemState], field: str) -> 
     parent = event.parent
     if parent is None:
         raise _refusal("unpacking names the logistic unit", f"{field}parentID", parent)
+    if event.quantities and not event.children:
+        # Who sees only a part of the event could not tell it from one that empties the unit.
+        message = "name what is taken out in childEPCs, or leave out the quantities too to unpack the whole"
+        raise _refusal(message, f"{field}childQuantityList", event.quantities[0].epc_class)
     state = states.get(parent, ItemState())
     if state.place is not Place.HERE:
-        raise _refusal(f"is {_where(state)}; it cannot be opened here", f"{field}parentID", parent)
+        raise _item_refusal(f"is {_where(state)}; it cannot be opened here", f"{field}parentID", parent)
     if state.parent is not None:
-        raise _refusal(f"is inside {state.parent}; take it out first", f"{field}parentID", parent)
+        raise _item_refusal(f"is inside {state.parent}; take it out first", f"{field}parentID", parent)
     for number, child in enumerate(event.children):
         inside = states.get(child, ItemState()).parent
         if inside != parent:
             where = f"it is inside {inside}" if inside else "it is in no logistic unit"
-            raise _refusal(f"is not inside {parent}: {where}", f"{field}childEPCs[{number}]", child)
+            raise _item_refusal(f"is not inside {parent}: {where}", f"{field}childEPCs[{number}]", child)
 
 
 def _check_ship(uris: Sequence[str], states: Mapping[str, ItemState], field: str) -> None:
     for number, uri in enumerate(uris):
         path = f"{field}[{number}]"
         if sscc_of_uri(uri) is None:
-            raise _refusal("is no logistic unit: pack it first, loose packs travel in a tote with an SSCC", path, uri)
+            message = "is no logistic unit: pack it first, loose packs travel in a tote with an SSCC"
+            raise _item_refusal(message, path, uri)
         state = _check_free(uri, states, path, "shipped")
         if not state.filled:
-            raise _refusal("is empty: nothing was packed into it", path, uri)
+            raise _item_refusal("is empty: nothing was packed into it", path, uri)
 
 
 def _check_receive(uris: Sequence[str], states: Mapping[str, ItemState], field: str) -> None:
@@ -149,22 +171,24 @@ def _check_receive(uris: Sequence[str], states: Mapping[str, ItemState], field: 
         path = f"{field}[{number}]"
         state = states.get(uri, ItemState())
         if sscc_of_uri(uri) is None:
-            raise _refusal("is no logistic unit: goods are received by SSCC", path, uri)
+            raise _item_refusal("is no logistic unit: goods are received by SSCC", path, uri)
         if state.parent is not None:
-            raise _refusal(f"is inside {state.parent}: receive that one", path, uri)
+            raise _item_refusal(f"is inside {state.parent}: receive that one", path, uri)
         if state.place not in (Place.UNKNOWN, Place.EXPECTED, Place.SHIPPED):
-            raise _refusal(f"is {_where(state)}; it cannot be received again", path, uri)
+            raise _item_refusal(f"is {_where(state)}; it cannot be received again", path, uri)
 
 
 def _check_free(uri: str, states: Mapping[str, ItemState], path: str, done: str) -> ItemState:
     """The item is here and inside nothing."""
     state = states.get(uri, ItemState())
+    if not uri.startswith(PACKS) and sscc_of_uri(uri) is None:
+        raise _item_refusal(f"is neither a pack nor a logistic unit: only these are {done}", path, uri)
     if state.place is Place.UNKNOWN:
-        raise _refusal(f"is not known here: it cannot be {done} before it was commissioned or received", path, uri)
+        raise _item_refusal(f"is not known here: it cannot be {done} before it was commissioned or received", path, uri)
     if state.place is not Place.HERE:
-        raise _refusal(f"is {_where(state)}; it cannot be {done} here", path, uri)
+        raise _item_refusal(f"is {_where(state)}; it cannot be {done} here", path, uri)
     if state.parent is not None:
-        raise _refusal(f"is inside {state.parent}; take it out before it is {done}", path, uri)
+        raise _item_refusal(f"is inside {state.parent}; take it out before it is {done}", path, uri)
     return state
 
 
@@ -180,5 +204,9 @@ def _where(state: ItemState) -> str:
     }[state.place]
 
 
-def _refusal(message: str, field: str, uri: str | None) -> LifecycleError:
-    return LifecycleError(f"this item {message}" if uri else message, field=field, value=uri, rule="lifecycle")
+def _item_refusal(message: str, field: str, uri: str) -> LifecycleError:
+    return _refusal(f"this item {message}", field, uri)
+
+
+def _refusal(message: str, field: str, value: str | None) -> LifecycleError:
+    return LifecycleError(message, field=field, value=value, rule=RULE)
