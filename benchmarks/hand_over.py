@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import orjson
 from sqlalchemy import select
@@ -85,8 +86,14 @@ def _hand_over(plant: Plant, serials: Sequence[str], first: int) -> Pallet:
     maker.post("/capture", orjson.dumps(documents.document(*cased, piled)))
     maker.post("/capture", orjson.dumps(documents.document(documents.shipping(MAKER, WHOLESALE, [pallet]))))
     begun = time.perf_counter()
-    wholesaler.wait("/arrivals", lambda found: any(entry["uri"] == pallet for entry in found), patience=PATIENCE)
+    wholesaler.wait(
+        "/arrivals", lambda arrivals: any(_accepted(arrival, pallet) for arrival in arrivals), patience=PATIENCE
+    )
     return Pallet(pallet, list(serials), time.perf_counter() - begun)
+
+
+def _accepted(arrival: dict[str, Any], pallet: str) -> bool:
+    return arrival["state"] == "accepted" and pallet in (unit["uri"] for unit in arrival["units"])
 
 
 def _measure_package(bench: Bench, plant: Plant, pallet: Pallet, name: str) -> Iterator[Figure]:
