@@ -323,6 +323,15 @@ def test_entry_that_the_chain_lost_is_forgotten(network: Network, reader: ChainR
     assert reader.log_entries([(MAKER, 4, 0)]) == {}
 
 
+def test_remembered_entry_is_not_told_of_a_block_before_it(network: Network, reader: ChainReader) -> None:
+    before = network.node.block()
+    network.devnet.advance_time(5)
+    network.act(network.maker, "EventLog", "append", [4, 0, b"\5" * 32, 6])
+    bury(network)
+    assert reader.log_entries([(MAKER, 4, 0)])
+    assert reader.log_entries([(MAKER, 4, 0)], reader.view(before)) == {}
+
+
 def test_memory_is_bounded(network: Network, reader: ChainReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("packtrace.chain.facts.MAX_REMEMBERED", 2)
     for sequence in range(4):

@@ -296,10 +296,21 @@ def test_node_that_is_not_there_is_named_with_its_address() -> None:
             Node(url).chain_id()
 
 
-def test_password_of_a_node_is_never_shown() -> None:
-    node = Node("http://user:hunter2@127.0.0.1:9/?token=hunter3")
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:9", "http://127.0.0.1:9 did"),
+        ("http://127.0.0.1:9/", "http://127.0.0.1:9 did"),
+        ("http://user:hunter2@127.0.0.1:9/?token=hunter3", "http://127.0.0.1:9/… did"),
+        ("http://us@er:hunter2@127.0.0.1:9", "http://127.0.0.1:9 did"),
+        ("http://127.0.0.1:9/v3/hunter2", "http://127.0.0.1:9/… did"),
+    ],
+)
+def test_node_is_named_without_its_secrets(url: str, shown: str) -> None:
+    node = Node(url)
     with pytest.raises(ChainUnreachable) as refused:
         node.chain_id()
+    assert shown in str(refused.value)
     assert "hunter" not in str(refused.value) + repr(node)
 
 

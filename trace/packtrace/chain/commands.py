@@ -52,7 +52,8 @@ def deploy(
     if not out.resolve().parent.is_dir():
         raise ChainError("there is no such folder", field="--out", value=str(out.parent))
     account = _account(key_file, private_key_env)
-    made = put(Node(rpc), account, admin or account.address)
+    with Console(stderr=True).status("Sending the contracts; the next blocks will include them."):
+        made = put(Node(rpc), account, admin or account.address)
     made.save(out)
     for name, address in made.contracts.items():
         typer.echo(f"{name:<14} {address}")

@@ -128,7 +128,7 @@ class ChainReader:
         view = view or self.view()
         wanted, numbers = _distinct(entries), _distinct(parties)
         addresses, units = _distinct(keys), _distinct(logistic)
-        known = self._remembered(wanted)
+        known = self._remembered(wanted, view)
         missing = [key for key in wanted if key not in known]
         found = self._ask(
             [
@@ -169,7 +169,7 @@ class ChainReader:
     def log_entries(self, entries: Iterable[EntryKey], view: View | None = None) -> dict[EntryKey, EntryFacts]:
         """Entries of event logs, by (party, lane, sequence)."""
         view, wanted = view or self.view(), _distinct(entries)
-        known = self._remembered(wanted)
+        known = self._remembered(wanted, view)
         missing = [key for key in wanted if key not in known]
         (found,) = self._ask([[_entry(key) for key in missing]], view)
         return known | self._remember(_present(missing, found), view)
@@ -217,9 +217,11 @@ class ChainReader:
         values = iter(self.node.calls(self.deployment, calls, view.block) if calls else ())
         return [[question.meaning(*(next(values) for _ in question.calls)) for question in group] for group in groups]
 
-    def _remembered(self, entries: Iterable[EntryKey]) -> dict[EntryKey, EntryFacts]:
+    def _remembered(self, entries: Iterable[EntryKey], view: View) -> dict[EntryKey, EntryFacts]:
+        """Those that are known, and were there before the view's block."""
         with self._lock:
-            return {key: self._entries[key] for key in entries if key in self._entries}
+            known = {key: self._entries[key] for key in entries if key in self._entries}
+        return {key: entry for key, entry in known.items() if entry.time < view.block.timestamp}
 
     def _remember(self, entries: dict[EntryKey, EntryFacts], view: View) -> dict[EntryKey, EntryFacts]:
         """Keep those entries that are final: of an earlier block than the newest final one."""

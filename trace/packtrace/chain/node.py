@@ -96,7 +96,8 @@ class Node:
             raise ChainError("not an address of a node", field="rpc", value=url, rule="http:// or https:// URL")
         self.url = url
         self.timeout = timeout
-        self._shown = re.sub(r"//[^/@]*@", "//", url).partition("?")[0]  # without user, password, access token
+        # without user, password, or an access token in path or query
+        self._shown = re.sub(r"//(?:[^/?#]*@)?([^/?#]*)/?(.*)", lambda m: f"//{m[1]}{'/…' if m[2] else ''}", url)
         self._provider = HTTPProvider(
             url,
             request_kwargs={"timeout": timeout},
