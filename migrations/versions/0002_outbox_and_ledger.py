@@ -76,7 +76,6 @@ def _outbox() -> None:
         sa.Column("tip", sa.String(80)),
         sa.Column("outcome", sa.String(10), nullable=False),
         sa.Column("first_block", sa.BigInteger),
-        sa.Column("sent_block", sa.BigInteger),
         sa.Column("created_at", sa.Float, nullable=False),
     )
     op.create_index("ix_outbox_attempt_nonce", "outbox_attempt", ["relayer", "tx_nonce"])

@@ -108,8 +108,8 @@ class Outcome(StrEnum):
 class Attempt(SQLModel, table=True):
     """One signed transaction that carries a row's consent, stored before it was first sent.
 
-    A bump of fees makes a second one with the same `tx_nonce`. `sent_block` is the newest block when it was last
-    sent, `first_block` when it was first taken by a node.
+    A bump of fees makes a second one with the same `tx_nonce`. `first_block` is the newest block when
+    a node first took it.
     """
 
     __tablename__ = "outbox_attempt"
@@ -129,7 +129,6 @@ class Attempt(SQLModel, table=True):
     tip: str | None = Field(default=None, max_length=80)  # None: a transaction of the old kind, with a gas price
     outcome: Outcome = Field(default=Outcome.OPEN, sa_column=Column(words(Outcome, 10), nullable=False))
     first_block: int | None = Field(default=None, sa_type=BigInteger)
-    sent_block: int | None = Field(default=None, sa_type=BigInteger)
     created_at: float
 
 

@@ -116,6 +116,21 @@ def attempts(session: Session, row: OutboxRow) -> Sequence[Attempt]:
     return session.exec(select(Attempt).where(Attempt.row_id == row.id).order_by(col(Attempt.id))).all()
 
 
+def under_way(session: Session, *states: State) -> list[tuple[OutboxRow, list[Attempt]]]:
+    """The rows in these states, in order, each with its transactions that a block may include, the oldest first."""
+    rows = session.exec(select(OutboxRow).where(col(OutboxRow.state).in_(states)).order_by(col(OutboxRow.id))).all()
+    query = (
+        select(Attempt)
+        .join(OutboxRow, col(OutboxRow.id) == Attempt.row_id)
+        .where(col(OutboxRow.state).in_(states), Attempt.outcome == Outcome.OPEN)
+        .order_by(col(Attempt.id))
+    )
+    open_: dict[int, list[Attempt]] = {}
+    for attempt in session.exec(query):
+        open_.setdefault(attempt.row_id, []).append(attempt)
+    return [(row, open_.get(row.number, [])) for row in rows]
+
+
 def handler(outbox: Outbox, row: OutboxRow) -> Handler:
     """Who hears about the row; nobody about one that this database did not queue."""
     return Handler() if row.recovered else outbox.handler(row.contract, row.function)

@@ -8,7 +8,6 @@ that lost its newest blocks alike.
 import logging
 import time
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
@@ -31,11 +30,13 @@ GAS_SPARE = 20_000
 
 def send_due(context: Context, view: View, *, all_of_them: bool) -> int:
     """Give every signed row a transaction and send it; the number sent. Rows that wait are tried if `all_of_them`."""
+    with context.database.read() as session:
+        signed = moves.under_way(session, State.SIGNED)
     sent = 0
-    for row in _rows(context, State.SIGNED):
+    for row, attempts in signed:
         if row.waiting and not all_of_them:
             continue
-        attempt = _newest(context, row)
+        attempt = attempts[-1] if attempts else None
         if attempt is None and (transaction := _prepared(context, view, row)):
             relayer, gas, fee = transaction
             attempt = _store(context, row, relayer, _next_nonce(context, relayer.address), gas, fee)
@@ -44,14 +45,14 @@ def send_due(context: Context, view: View, *, all_of_them: bool) -> int:
     return sent
 
 
-def send_again(context: Context, view: View, *, all_of_them: bool) -> None:
-    """Send what no block includes yet: after a new block, or (`all_of_them`) in any case. Fees are bumped when due."""
+def send_again(context: Context, view: View) -> None:
+    """Send what no block includes yet, the newest transaction of each row, in the order of their nonces."""
     _fill_gaps(context, view)
-    waiting = [(row, attempt) for row in _rows(context, State.BROADCAST) if (attempt := _newest(context, row))]
+    with context.database.read() as session:
+        waiting = [(row, attempts[-1]) for row, attempts in moves.under_way(session, State.BROADCAST) if attempts]
     for row, attempt in sorted(waiting, key=lambda pair: (pair[1].relayer, pair[1].tx_nonce)):
-        if all_of_them or attempt.sent_block != view.head.number:
-            better = _bump(context, row, attempt) if _slow(context, view, attempt) else None
-            _send(context, view, row, better or attempt)
+        better = _bump(context, row, attempt) if _slow(context, view, attempt) else None
+        _send(context, view, row, better or attempt)
 
 
 # ---- one transaction ----
@@ -157,12 +158,14 @@ def _send(context: Context, view: View, row: OutboxRow, attempt: Attempt) -> boo
             context.waits(row, str(error))
             return False
 
+    if row.state == State.BROADCAST and attempt.first_block is not None and not row.waiting:
+        return True
+
     def taken(session: Session, stored: OutboxRow) -> None:
         known = session.get_one(Attempt, attempt.id)
-        known.sent_block = view.head.number
         if known.first_block is None:
             known.first_block = view.head.number
-        session.add(known)
+            session.add(known)
         if stored.state == State.SIGNED:
             moves.sent(session, stored)
         else:
@@ -240,14 +243,3 @@ def _occupied(context: Context, relayer: str, *outcomes: Outcome) -> dict[int, t
     )
     with context.database.read() as session:
         return {attempt.tx_nonce: (row, attempt) for row, attempt in session.exec(query)}
-
-
-def _rows(context: Context, state: State) -> Sequence[OutboxRow]:
-    with context.database.read() as session:
-        return session.exec(select(OutboxRow).where(OutboxRow.state == state).order_by(col(OutboxRow.id))).all()
-
-
-def _newest(context: Context, row: OutboxRow) -> Attempt | None:
-    """The row's transaction that is to be sent, the newest of several."""
-    open_ = [attempt for attempt in context.outbox.attempts(row.number) if attempt.outcome == Outcome.OPEN]
-    return open_[-1] if open_ else None

@@ -112,17 +112,13 @@ def _lost(context: Context, blocks: Iterable[BlockKey]) -> set[BlockKey]:
 def collect(context: Context, view: View) -> None:
     """Look for the receipts of all transactions that a block may include."""
     with context.database.read() as session:
-        rows = session.exec(
-            select(OutboxRow).where(col(OutboxRow.state).in_(IN_FLIGHT)).order_by(col(OutboxRow.id))
-        ).all()
-        open_ = {row.number: _open_attempts(session, row) for row in rows}
+        under_way = moves.under_way(session, *IN_FLIGHT)
     # The counts first: a nonce that was used by then, and no receipt after, means another transaction.
-    relayers = {attempt.relayer for attempts in open_.values() for attempt in attempts}
+    relayers = {attempt.relayer for _, attempts in under_way for attempt in attempts}
     counts = {relayer: context.node.transaction_count(relayer, view.head) for relayer in sorted(relayers)}
-    hashes = [attempt.tx_hash for attempts in open_.values() for attempt in attempts]
+    hashes = [attempt.tx_hash for _, attempts in under_way for attempt in attempts]
     receipts = dict(zip(hashes, context.node.receipts(hashes) if hashes else [], strict=True))
-    for row in rows:
-        attempts = open_[row.number]
+    for row, attempts in under_way:
         mined = [receipt for receipt in (receipts[attempt.tx_hash] for attempt in attempts) if receipt]
         succeeded = next((receipt for receipt in mined if receipt.succeeded), None)
         if succeeded:

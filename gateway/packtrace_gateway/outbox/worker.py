@@ -73,7 +73,7 @@ class OutboxWorker:
             tracking.finalise(context, view.final)
         self._account(view, everything=not self._checked)
         if moved or late:
-            sending.send_again(context, view, all_of_them=late)
+            sending.send_again(context, view)
         sent = sending.send_due(context, view, all_of_them=moved or late)
         if late:
             self._resent = time.monotonic()
