@@ -79,6 +79,12 @@ def test_a_pack_that_came_the_recorded_way_is_authentic_and_available(world: Wor
     assert verdict.unit == (3 << 42) | 3, "batch 0 of party 3, third serial from 0"
 
 
+def test_history_says_how_far_each_events_proof_has_come(world: World) -> None:
+    entries = {key: replace(entry, time=NOW - key[2]) for key, entry in world.entries.items() if key[2] != 8}
+    proofs = [entry.proof for entry in world.verdict(entries=entries, final_time=NOW - 4).history]
+    assert proofs == ["anchored"] * 4 + ["final"] * 4 + ["signed"]
+
+
 CASES = {
     Headline.WRONG_DATA: lambda w: w.verdict(replace(SCAN, expiry=date(2029, 1, 31))),
     Headline.RECALLED: lambda w: w.verdict(unit=changed_unit(w, recall=Recall.RECALLED)),

@@ -152,11 +152,15 @@ class StatusChange:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a verdict needs from the chain, read at one block. What was asked and is not there is absent."""
+    """All that a verdict needs from the chain, read at one block. What was asked and is not there is absent.
+
+    `final_time` is the unix time of the newest final block: what is older than that stays.
+    """
 
     chain_id: int
     block: Block
     final_block: int
+    final_time: int = 0
     entries: Mapping[tuple[int, int, int], EntryFacts] = field(default_factory=dict)
     unit: UnitFacts | None = None
     change: StatusChange | None = None

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.evidence import Evidence, anchored, batch_differences
 from packtrace.facts import BatchState, CustodyState, Facts, Recall, Status
 from packtrace.gs1 import expires_at
@@ -358,9 +359,16 @@ def _history(evidence: Evidence, facts: Facts | None) -> Iterator[HistoryEntry]:
             receiver_name=name(receiver),
             read_point=core["readPoint"],
             carrier=step.carrier,
-            proof="anchored" if facts and anchored(step.event, facts) else "signed",
+            proof=_proof(step.event, facts),
             digest=step.event.digest.hex(),
         )
+
+
+def _proof(event: VerifiedEvent, facts: Facts | None) -> str:
+    """How far the event's log entry has come: signed, anchored or final."""
+    if facts is None or event.seal is None or not anchored(event, facts):
+        return "signed"
+    return "final" if facts.entries[event.seal.entry].time <= facts.final_time else "anchored"
 
 
 def _day(time: int) -> str:

@@ -147,6 +147,7 @@ class ChainReader:
             chain_id=self.deployment.chain_id,
             block=view.block,
             final_block=view.final.number,
+            final_time=view.final.timestamp,
             entries=known | self._remember(_present(missing, found[0]), view),
             parties=_present(numbers, found[1]),
             keys=_present(addresses, found[2]),
