@@ -26,6 +26,7 @@ class AlertService(Listener):
         self._settings = settings
         self._database = database
         self._reader = reader
+        self._regulator: bool | None = None
 
     def on_conflict(self, session: Session, conflict: ConflictRow) -> None:
         why = self._why(session, conflict)
@@ -57,8 +58,14 @@ class AlertService(Listener):
         batch = session.get(BatchRow, batch_of_unit(conflict.unit))
         if batch is not None and batch.mah == self._settings.company:
             return "holder"
-        own = self._reader.parties([self._settings.party]).get(self._settings.party)
-        return "regulator" if own is not None and own.roles & ROLE_REGULATOR else None
+        return "regulator" if self._is_regulator() else None
+
+    def _is_regulator(self) -> bool:
+        """Asked once: a premises does not become a regulator while its gateway runs."""
+        if self._regulator is None:
+            own = self._reader.parties([self._settings.party]).get(self._settings.party)
+            self._regulator = own is not None and bool(own.roles & ROLE_REGULATOR)
+        return self._regulator
 
     def all(self, *, open_only: bool) -> list[Alert]:
         """Alerts, the newest first."""

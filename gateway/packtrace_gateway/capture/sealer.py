@@ -1,5 +1,6 @@
 """The sealer: every few seconds, the events captured since go under one root into the party's log on chain."""
 
+import time
 from collections.abc import Sequence
 
 from sqlalchemy import Select, select, update
@@ -16,6 +17,7 @@ from packtrace_gateway.settings import Settings
 
 LANE = 0
 MOST_EVENTS = 4096  # in one seal: a path of at most 12 nodes
+REFUSED_PAUSE = 15.0  # seconds until the next try after the chain refused a seal (no licence now, say)
 
 
 class Sealer(Handler):
@@ -26,10 +28,14 @@ class Sealer(Handler):
         self._database = database
         self._store = store
         self._outbox = outbox
+        self._not_before = 0.0
         outbox.register("EventLog", "append", self)
 
     def run_once(self) -> float:
         """Seal what waits; the seconds until the next time."""
+        pause = self._not_before - time.monotonic()
+        if pause > 0:
+            return pause
         with self._database.read() as session:
             waits = session.execute(_unsealed().limit(1)).first()
         if waits is None:
@@ -73,7 +79,16 @@ class Sealer(Handler):
         self._set(session, row, "signed")
 
     def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        self._set(session, row, "refused")
+        """The log took nothing: the events are free to be sealed again, from this sequence number on.
+
+        A seal that was queued behind this one is refused too, for its number, and comes back in the same way.
+        """
+        seal = session.execute(select(Seal).where(Seal.outbox == row.id)).scalar_one()  # type: ignore[arg-type]
+        freed = update(StoredEvent).where(StoredEvent.seal_id == seal.id)  # type: ignore[arg-type]
+        session.execute(freed.values(seal=None, seal_id=None))
+        self._store.give_back(session, f"seal:{LANE}", seal.sequence)
+        session.delete(seal)
+        self._not_before = time.monotonic() + REFUSED_PAUSE
 
     def _set(self, session: Session, row: OutboxRow, state: str) -> None:
         session.execute(update(Seal).where(Seal.outbox == row.id).values(state=state))  # type: ignore[arg-type]

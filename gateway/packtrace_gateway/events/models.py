@@ -121,7 +121,7 @@ class Seal(SQLModel, table=True):
     root: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
     count: int
     outbox: int = Field(index=True)
-    state: str  # signed, anchored, final
+    state: str  # signed, anchored, final; a refused one is deleted, and its events are sealed again
 
 
 class Counter(SQLModel, table=True):

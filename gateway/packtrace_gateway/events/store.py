@@ -119,7 +119,7 @@ class EventStore:
         bulk.insert(session, Participation, columns, sorted(rows.values()))
 
     def next_number(self, session: Session, series: str) -> int:
-        """The next number of a series, from 0 on; never given twice, not even for a capture that was refused later."""
+        """The next number of a series, from 0 on."""
         counter = session.get(Counter, series)
         if counter is None:
             counter = Counter(name=series, next=0)
@@ -128,6 +128,12 @@ class EventStore:
         session.add(counter)
         session.flush()
         return number
+
+    def give_back(self, session: Session, series: str, number: int) -> None:
+        """A number that came to nothing on chain, where numbers follow one another: go on from it."""
+        counter = session.get_one(Counter, series)
+        counter.next = min(counter.next, number)
+        session.add(counter)
 
     # ---- where items are ----
 
