@@ -120,9 +120,7 @@ def build(settings: Settings) -> Gateway:
         custody=CustodyService(settings, database, store, outbox, reader, goods, capture),
         locator=Locator(settings, database, store, keys, directory, client),
     )
-    verify = VerifyService(
-        database, store, reader, exchange.locator, LedgerReceipts(database), Place(settings.party)
-    )
+    verify = VerifyService(database, store, reader, exchange.locator, LedgerReceipts(database), Place(settings.party))
     gateway = Gateway(
         settings=settings,
         database=database,
@@ -168,7 +166,7 @@ def _add_workers(gateway: Gateway) -> None:
     follower = Follower(gateway.database, gateway.node, gateway.deployment)
     follower.register(gateway.alerts)
     workers.add("follower", follower.run_once)
-    sealer = Sealer(settings, gateway.database, gateway.store, gateway.outbox)
+    sealer = Sealer(settings, gateway.database, gateway.store, gateway.outbox, gateway.node, gateway.deployment)
     workers.add("sealer", sealer.run_once)
     workers.add("hand-over", gateway.exchange.sending.run_once)
     workers.add("arrivals", gateway.exchange.receiving.run_once)

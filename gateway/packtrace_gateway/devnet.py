@@ -94,6 +94,7 @@ class Devnet:
         self._lock: IO[bytes] | None = None
         self._node: Node | None = None
         self._stopping = threading.Event()
+        self._saving = threading.Lock()
         self._saver: threading.Thread | None = None
 
     # ---- life ----
@@ -232,6 +233,10 @@ class Devnet:
 
     def save(self) -> None:
         """Write the chain to `state_file` now."""
+        with self._saving:
+            self._save()
+
+    def _save(self) -> None:
         packed: str = self.node.request("anvil_dumpState")
         state = gzip.decompress(bytes.fromhex(packed[2:]))
         draft = self.state_file.with_suffix(".draft")

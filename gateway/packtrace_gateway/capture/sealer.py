@@ -7,6 +7,8 @@ from sqlalchemy import Select, select, update
 from sqlmodel import Session
 
 from packtrace.chain.contracts import Event as ChainEvent
+from packtrace.chain.deployment import Deployment
+from packtrace.chain.node import Node
 from packtrace.commit.seal import SealProof, seal_paths, seal_root
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import Seal, StoredEvent
@@ -17,18 +19,29 @@ from packtrace_gateway.settings import Settings
 
 LANE = 0
 MOST_EVENTS = 4096  # in one seal: a path of at most 12 nodes
-REFUSED_PAUSE = 15.0  # seconds until the next try after the chain refused a seal (no licence now, say)
+REFUSED_PAUSE = 5.0  # seconds until the next try after the chain refused a seal (no licence now, say)
 
 
 class Sealer(Handler):
     """Seals own events in the order in which they were recorded."""
 
-    def __init__(self, settings: Settings, database: Database, store: EventStore, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        store: EventStore,
+        outbox: Outbox,
+        node: Node,
+        deployment: Deployment,
+    ) -> None:
         self._settings = settings
         self._database = database
         self._store = store
         self._outbox = outbox
+        self._node = node
+        self._deployment = deployment
         self._not_before = 0.0
+        self._in_step = True  # our next sequence number is the log's
         outbox.register("EventLog", "append", self)
 
     def run_once(self) -> float:
@@ -40,9 +53,22 @@ class Sealer(Handler):
             waits = session.execute(_unsealed().limit(1)).first()
         if waits is None:
             return self._settings.seal_every
+        if not self._in_step and not self._catch_up():
+            return REFUSED_PAUSE
         with self._database.write() as session:
             sealed = self.seal(session)
         return 0.0 if sealed == MOST_EVENTS else self._settings.seal_every
+
+    def _catch_up(self) -> bool:
+        """Go on from the log's own next number, once no seal is under way; whether that was possible."""
+        numbers = [self._settings.party, LANE]
+        expected = self._node.call(self._deployment, "EventLog", "nextSequence", numbers)
+        with self._database.write() as session:
+            if session.execute(select(Seal.id).where(Seal.state == "signed").limit(1)).first():  # type: ignore[call-overload]
+                return False
+            self._store.go_on_from(session, f"seal:{LANE}", expected)
+        self._in_step = True
+        return True
 
     def seal(self, session: Session) -> int:
         """Seal up to MOST_EVENTS events, and queue the log entry, in the caller's transaction; how many."""
@@ -79,15 +105,16 @@ class Sealer(Handler):
         self._set(session, row, "signed")
 
     def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        """The log took nothing: the events are free to be sealed again, from this sequence number on.
+        """The log took nothing: the events are free to be sealed again.
 
-        A seal that was queued behind this one is refused too, for its number, and comes back in the same way.
+        A seal that was queued behind this one is refused too, for its number, and comes back in the same way; the log
+        itself then says with which number to go on.
         """
         seal = session.execute(select(Seal).where(Seal.outbox == row.id)).scalar_one()  # type: ignore[arg-type]
-        freed = update(StoredEvent).where(StoredEvent.seal_id == seal.id)  # type: ignore[arg-type]
+        freed = update(StoredEvent).where(StoredEvent.seal_id == seal.id)
         session.execute(freed.values(seal=None, seal_id=None))
-        self._store.give_back(session, f"seal:{LANE}", seal.sequence)
         session.delete(seal)
+        self._in_step = False
         self._not_before = time.monotonic() + REFUSED_PAUSE
 
     def _set(self, session: Session, row: OutboxRow, state: str) -> None:

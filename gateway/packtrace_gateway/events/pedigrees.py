@@ -1,6 +1,6 @@
 """Reading pedigrees out of the store: the events of items and of what carried them, while it carried them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -10,7 +10,7 @@ from packtrace.commit import items, salts
 from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, part_of, together
 from packtrace.commit.header import Header
 from packtrace.commit.items import Role
-from packtrace.commit.merkle import TILE_HEIGHT
+from packtrace.commit.merkle import TILE_HEIGHT, TILE_WIDTH
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.keys import Key
 from packtrace_gateway.events.models import ItemGroup, ItemTile, LogisticUnit, Participation, StoredEvent, Unit
@@ -43,6 +43,7 @@ class PedigreeReader:
         self._store = store
         self._session = session
         self._events: dict[int, StoredEvent] = {}
+        self._unpackings: dict[str, list[str]] = {}
 
     def contents(self, uris: Collection[str]) -> list[str]:
         """All that is inside these logistic units now, at every depth, the units themselves included."""
@@ -147,21 +148,23 @@ class PedigreeReader:
 
     def _emptied(self, parent: str, start: str) -> str:
         """When `parent` was unpacked as a whole after `start`."""
-        for prefix, suffix in self._store.prefixes.keys(self._session, [parent]).values():
-            statement = (
-                select(StoredEvent.event_time)  # type: ignore[call-overload]
-                .join(Participation, Participation.event == StoredEvent.id)
-                .where(Participation.prefix == prefix, Participation.suffix == suffix)
-                .where(
-                    Participation.role == int(Role.PARENT), StoredEvent.action == "DELETE", StoredEvent.item_count == 1
-                )
-                .where(StoredEvent.event_time >= start)
-                .order_by(StoredEvent.event_time)
-            )
-            time = self._session.execute(statement.limit(1)).scalar()
-            if time is not None:
-                return str(time)
-        return _EVER
+        if parent not in self._unpackings:  # asked for each of its children
+            self._unpackings[parent] = self._unpackings_of(parent)
+        return next((time for time in self._unpackings[parent] if time >= start), _EVER)
+
+    def _unpackings_of(self, parent: str) -> list[str]:
+        """When `parent` was unpacked as a whole, every time."""
+        key = self._store.prefixes.keys(self._session, [parent]).get(parent)
+        if key is None:
+            return []
+        statement = (
+            select(StoredEvent.event_time)  # type: ignore[call-overload]
+            .join(Participation, Participation.event == StoredEvent.id)
+            .where(Participation.prefix == key[0], Participation.suffix == key[1])
+            .where(Participation.role == int(Role.PARENT), StoredEvent.action == "DELETE", StoredEvent.item_count == 1)
+            .order_by(StoredEvent.event_time)
+        )
+        return list(self._session.execute(statement).scalars())
 
     # ---- disclosures ----
 
@@ -174,14 +177,35 @@ class PedigreeReader:
         return Disclosure(header.closed_but(()), shown, stored_seal(event.seal))
 
     def _own_items(self, event: StoredEvent, header: Header, secret: bytes, wanted: dict[str, int]) -> ShownItems:
-        def tile(level: int, number: int) -> bytes:
-            return self._session.get_one(ItemTile, (event.id, level, number)).data
-
-        tree = items.tiled_tree(header.counts, secret, lambda number: tile(0, number).decode().split("\n"), tile)
         ordered = sorted((position, uri) for uri, position in wanted.items())
+        tiles = self._tiles(event, header, [position for position, _ in ordered])
+        tree = items.tiled_tree(
+            header.counts,
+            secret,
+            lambda number: tiles[0, number].decode().split("\n"),
+            lambda level, number: tiles[level, number],
+        )
         indices = tuple(position for position, _ in ordered)
         shown_salts = b"".join(salts.salts(secret, salts.ITEMS, position, 1) for position in indices)
         return ShownItems(indices, shown_salts, tuple(uri for _, uri in ordered), tuple(tree.multiproof(indices)))
+
+    def _tiles(self, event: StoredEvent, header: Header, positions: Sequence[int]) -> dict[tuple[int, int], bytes]:
+        """The tiles, by level and number, that a proof of these positions reads."""
+        tiles: dict[tuple[int, int], bytes] = {}
+        columns = (ItemTile.number, ItemTile.data)
+        level, width = 0, sum(header.counts.values())
+        while level == 0 or width > 1:
+            numbers = sorted({position >> level + TILE_HEIGHT for position in positions})
+            for chunk in bulk.chunks(numbers):
+                statement = select(*columns).where(  # type: ignore[call-overload]
+                    ItemTile.event == event.id,
+                    ItemTile.level == level,
+                    ItemTile.number.in_(chunk),  # type: ignore[attr-defined]
+                )
+                tiles |= {(level, number): data for number, data in self._session.execute(statement)}
+            level += TILE_HEIGHT
+            width = (width + TILE_WIDTH - 1) >> TILE_HEIGHT
+        return tiles
 
     def _received_items(self, event: StoredEvent, header: Header, wanted: dict[str, int]) -> ShownItems:
         numbers = sorted({position >> TILE_HEIGHT for position in wanted.values()})

@@ -129,11 +129,10 @@ class EventStore:
         session.flush()
         return number
 
-    def give_back(self, session: Session, series: str, number: int) -> None:
-        """A number that came to nothing on chain, where numbers follow one another: go on from it."""
-        counter = session.get_one(Counter, series)
-        counter.next = min(counter.next, number)
-        session.add(counter)
+    def go_on_from(self, session: Session, series: str, number: int) -> None:
+        """Let the series go on from `number`."""
+        session.merge(Counter(name=series, next=number))
+        session.flush()
 
     # ---- where items are ----
 
