@@ -132,7 +132,7 @@ def build(settings: Settings) -> Gateway:
         outbox=outbox,
         store=store,
         access=AccessService(database),
-        serials=SerialService(database),
+        serials=SerialService(database, store.known_serials),
         partners=partners,
         products=products,
         capture=capture,

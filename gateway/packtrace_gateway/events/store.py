@@ -17,7 +17,7 @@ from packtrace.commit.pedigree import Pedigree
 from packtrace.commit.seal import SealProof
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
-from packtrace.gs1 import split_sgtin_uri, sscc_of_uri
+from packtrace.gs1 import sgtin_uri, split_sgtin_uri, sscc_of_uri
 from packtrace.rules import ItemState, Place
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.keys import Key, Prefixes, split
@@ -202,6 +202,11 @@ class EventStore:
                 for suffix, event, position, place, parent in session.execute(statement):
                     found[text + suffix] = (event, position, place, parent)
         return found
+
+    def known_serials(self, session: Session, gtin: str, serials: Sequence[str]) -> list[str]:
+        """Which of these serial numbers of a GTIN (14 digits) were commissioned, or came, here before."""
+        by_uri = {sgtin_uri(gtin, serial): serial for serial in serials}
+        return [by_uri[uri] for uri in self.units(session, by_uri)]
 
     def _by_prefix(self, session: Session, uris: Iterable[str]) -> dict[int, list[str]]:
         groups: dict[int, list[str]] = {}
