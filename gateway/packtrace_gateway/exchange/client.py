@@ -39,6 +39,22 @@ class PartnerClient:
         """
         deadline = time.monotonic() + seconds
         url = self._directory.endpoint(party) + target
+        try:
+            try:
+                status, data = self._exchange(party, method, url, target, body, deadline)
+            except httpx.RemoteProtocolError:  # the partner closed an idle connection at that moment
+                status, data = self._exchange(party, method, url, target, body, deadline)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise PartnerUnreachable(
+                f"the gateway of party {party} did not answer ({type(error).__name__}); it is tried again",
+                field="endpoint",
+            ) from error
+        return _read(party, status, data)
+
+    def _exchange(
+        self, party: int, method: str, url: str, target: str, body: bytes, deadline: float
+    ) -> tuple[int, bytes]:
+        """One signed request; status and body of the answer."""
         headers = signing.sign(
             self._keys.account(Purpose.OPERATE),
             network=self._directory.network,
@@ -48,24 +64,18 @@ class PartnerClient:
             sender=self._party,
             receiver=party,
         )
-        if body:
-            headers["Content-Type"] = "application/octet-stream"
-        timeout = httpx.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
-        try:
-            with self._http.stream(method, url, content=body, headers=headers, timeout=timeout) as response:
-                data = b""
-                for chunk in response.iter_bytes():
-                    data += chunk
-                    if len(data) > MAX_ANSWER:
-                        raise PartnerError(f"party {party} answers more than {MAX_ANSWER} bytes", field="endpoint")
-                    if time.monotonic() > deadline:
-                        raise PartnerUnreachable(f"party {party} answers too slowly", field="endpoint")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise PartnerUnreachable(
-                f"the gateway of party {party} did not answer ({type(error).__name__}); it is tried again",
-                field="endpoint",
-            ) from error
-        return _read(party, response.status_code, data)
+        headers |= {"Content-Type": "application/octet-stream", "Accept-Encoding": "identity"}
+        left = max(deadline - time.monotonic(), 0.0)
+        timeout = httpx.Timeout(left, connect=min(CONNECT_SECONDS, left))
+        with self._http.stream(method, url, content=body, headers=headers, timeout=timeout) as response:
+            data = b""
+            for chunk in response.iter_raw():
+                data += chunk
+                if len(data) > MAX_ANSWER:
+                    raise PartnerError(f"party {party} answers more than {MAX_ANSWER} bytes", field="endpoint")
+                if time.monotonic() > deadline:
+                    raise PartnerUnreachable(f"party {party} answers too slowly", field="endpoint")
+        return response.status_code, data
 
     def close(self) -> None:
         self._http.close()

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from packtrace.errors import DocumentError
 from packtrace_gateway.bodies import parse_json
@@ -32,7 +33,10 @@ class SignedBody:
 
 async def signed_body(request: Request, gateway: GatewayDependency) -> SignedBody:
     """The request's signature is checked before anything else is done with it."""
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect as error:
+        raise DocumentError("the connection ended before the body was here; send the request again") from error
     query = request.url.query
     target = request.url.path + (f"?{query}" if query else "")
     verify = gateway.exchange.requests.verify

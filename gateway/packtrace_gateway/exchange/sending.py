@@ -1,7 +1,7 @@
 """Handing over: a package is made when the chain has all that it claims, and sent until its receipt is here.
 
-Every step is stored before the next one; a gateway that is killed goes on where it was. A partner that does not answer is
-asked again for ever, less and less often.
+Every step is stored before the next one; a gateway that is killed goes on where it was. A partner that does not answer
+is asked again for ever, less and less often.
 """
 
 import logging
@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 PACKAGES = "/exchange/packages"
 SEALED = ("anchored", "final")
 IDLE_SECONDS = 1.0
-LONGEST_WAIT = 60.0  # for the chain, for a receipt
+LONGEST_WAIT = 60.0  # for a receipt
+LONGEST_LOOK = 2.0  # for what our own database says of the chain
 LONGEST_SILENCE = 300.0  # for a partner that does not answer
 MOST_BATCHES = 100  # that one pass finds for the authority
 UNSENT = (HandOverState.READY, HandOverState.SENDING)
@@ -82,7 +83,8 @@ class Sending:
             else:
                 self._send(hand_over)
         except NotYetError as error:
-            self._later(hand_over, str(error), LONGEST_WAIT, everything=False)
+            waiting = hand_over.state == HandOverState.WAITING
+            self._later(hand_over, str(error), LONGEST_LOOK if waiting else LONGEST_WAIT)
         except (PacktraceError, ChainError) as error:
             self._later(hand_over, str(error), LONGEST_SILENCE, everything=isinstance(error, PartnerUnreachable))
         except Exception as error:  # a fault of this program must not stop the hand-overs behind it

@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 from eth_account import Account
 from eth_account.messages import encode_defunct
-from sqlmodel import select
+from sqlmodel import delete, select
 
 from packtrace.chain.deploy import deploy
 from packtrace.chain.registry import FOREVER, RegistryAdmin
@@ -31,12 +31,14 @@ from packtrace_gateway.db import Database
 from packtrace_gateway.devnet import Devnet
 from packtrace_gateway.events.models import StoredEvent
 from packtrace_gateway.events.store import stored_header
-from packtrace_gateway.exchange import custody, receipts, receiving, sending
+from packtrace_gateway.exchange import custody, receipts, receiving, sending, timing
 from packtrace_gateway.exchange.models import PIECE_BYTES, Arrival, ArrivalPiece, HandOver, HandOverPiece
 from packtrace_gateway.exchange.package import digest
 from packtrace_gateway.exchange.sending import Sending
 from packtrace_gateway.gateway import Gateway
 from packtrace_gateway.keys import Purpose
+from packtrace_gateway.outbox import worker
+from packtrace_gateway.outbox.models import Lease
 from packtrace_gateway.settings import Settings
 
 GTIN = with_check_digit("0950600013435")
@@ -93,6 +95,10 @@ class Party:
             self._thread.join()
             self.http.close()
             self._server = None
+            database = Database(self.settings.database_url)
+            with database.write() as session:  # a process that has ended loses its lease; this one goes on
+                session.execute(delete(Lease))
+            database.close()
 
     def get(self, path: str) -> Any:
         answer = self.http.get(path)
@@ -140,6 +146,11 @@ class Party:
         return self._event("ObjectEvent", "OBSERVE", "receiving", epcList=list(units))
 
     # ---- what they see ----
+
+    def trouble(self) -> Any:
+        """Calls that are not on chain, and why."""
+        answer = self.get("/outbox")
+        return answer["trouble"], [call for call in answer["calls"] if call["state"] not in ("included", "final")]
 
     def bytes_of(self, model: Any, owner: Any, number: int) -> bytes:
         with self.gateway.database.read() as session:
@@ -259,9 +270,9 @@ class World:
         def state() -> str:
             return str(next(batch["state"] for batch in plant.get("/batches") if batch["number"] == number))
 
-        wait_for(lambda: state() == "proposed")
+        wait_for(lambda: state() == "proposed", about=plant.trouble)
         plant.post(f"/batches/{number}/release")
-        wait_for(lambda: state() == "released")
+        wait_for(lambda: state() == "released", about=plant.trouble)
 
     def stock(self, count: int) -> list[str]:
         """Packs of a released lot, not packed yet."""
@@ -284,6 +295,9 @@ class World:
             plant.pack(pallet, boxes),
         )
         return pallet, boxes, uris
+
+    def by_hand(self) -> "ByHand":
+        return ByHand()
 
     def wait(self, what: Callable[[], Any]) -> Any:
         return wait_for(what)
@@ -337,7 +351,9 @@ def make_settings(folder: Path, number: int, devnet: Devnet, deployment: Path) -
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("exchange")
-    custody.EVERY_SECONDS, sending.IDLE_SECONDS, receiving.IDLE_SECONDS = 0.2, 0.1, 0.1  # nobody waits for tests
+    # Nobody waits for tests.
+    worker.IDLE_SECONDS = 0.3
+    custody.EVERY_SECONDS, sending.IDLE_SECONDS, receiving.IDLE_SECONDS, timing.FIRST_SECONDS = 0.2, 0.1, 0.1, 0.05
     with Devnet(folder / "devnet", block_time=BLOCK_SECONDS, save_interval=3600) as devnet:
         account = devnet.accounts[0]
         deployment = deploy(devnet.node, account, account.address)
@@ -398,7 +414,8 @@ def _introduce(world: World) -> None:
     quality = dict(keys.addresses(plant.settings))[Purpose.QUALITY]
     for body in ({"line": PLANT, "until": FOREVER}, {"quality": quality, "until": FOREVER}):
         row = plant.post(f"/products/{GTIN}/authorisations", body)["outbox"]
-        wait_for(lambda row=row: plant.get(f"/outbox/{row}")["state"] in ("included", "final"))
+        path = f"/outbox/{row}"
+        wait_for(lambda path=path: plant.get(path)["state"] in ("included", "final"), about=plant.trouble)
 
 
 class ByHand:
@@ -426,9 +443,13 @@ class ByHand:
         with party.gateway.database.write() as session:
             session.get_one(HandOver, party.shipment(unit)["id"]).next_try = 0.0
 
-    def upload(self, party: Party, receiver: int, data: bytes) -> dict[str, Any]:
+    def ask(self, party: Party, receiver: int, data: bytes) -> dict[str, Any]:
+        """How far a package has come."""
+        return party.gateway.exchange.client.request(receiver, "GET", f"/exchange/packages/{digest(data).hex()}")
+
+    def upload(self, party: Party, receiver: int, data: bytes, name: str | None = None) -> dict[str, Any]:
         """Send a package as the sender's gateway would; the receiver's last answer."""
-        client, name = party.gateway.exchange.client, digest(data).hex()
+        client, name = party.gateway.exchange.client, name or digest(data).hex()
         body = json.dumps({"digest": name, "size": len(data)}).encode()
         answer = client.request(receiver, "POST", "/exchange/packages", body)
         while answer["offset"] < len(data):

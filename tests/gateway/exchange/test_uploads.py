@@ -1,0 +1,195 @@
+"""Packages that are cut off, sent again, and gateways that are killed: nothing is lost, nothing comes twice."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import httpx
+import pytest
+
+from packtrace_gateway.exchange.errors import PartnerError
+from packtrace_gateway.exchange.models import PIECE_BYTES
+from packtrace_gateway.exchange.package import MAX_BYTES
+
+PLANT, WHOLESALER, PHARMACY, SHOP = 11, 20, 30, 31
+PACKAGES = "/exchange/packages"
+
+
+@contextmanager
+def cutting_proxy(target: int, cuts: list[int]) -> Iterator[int]:
+    """A way to a gateway that breaks every connection after so many bytes from the sender, until `cuts` is used up."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source: socket.socket, sink: socket.socket, limit: int | None) -> None:
+        passed = 0
+        try:
+            while data := source.recv(65536):
+                if limit is not None and passed + len(data) > limit:
+                    sink.sendall(data[: limit - passed])
+                    break
+                passed += len(data)
+                sink.sendall(data)
+        except OSError:
+            pass
+        for one in (source, sink):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def accept() -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", target))
+            limit = cuts.pop(0) if cuts else None
+            threading.Thread(target=pump, args=(near, far, limit), daemon=True).start()
+            threading.Thread(target=pump, args=(far, near, None), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.close()
+
+
+@pytest.fixture
+def pallet_of_two_pieces(world: Any) -> tuple[str, list[str]]:
+    """A pallet whose pedigree needs more than one piece."""
+    packs = world.packs(24_000)
+    world.lot(packs, lot="BIG")
+    plant, (pallet, *cases) = world[PLANT], world.units(25)
+    plant.capture(*(plant.pack(case, packs[at::24]) for at, case in enumerate(cases)), plant.pack(pallet, cases))
+    return pallet, packs
+
+
+def test_an_upload_that_is_cut_off_at_any_byte_goes_on_where_it_was(
+    world: Any, pallet_of_two_pieces: tuple[str, list[str]]
+) -> None:
+    plant, wholesaler = world[PLANT], world[WHOLESALER]
+    pallet, packs = pallet_of_two_pieces
+    chance = random.Random(7)
+    # Each cut comes before its connection has done its work: in the first piece, then in the second.
+    first, second = chance.sample(range(1000, PIECE_BYTES), 3), chance.sample(range(200_000), 2)
+    cuts = [0, 100, *first, PIECE_BYTES + 20_000, *second]
+    with cutting_proxy(wholesaler.settings.port, cuts) as port:
+        world.admin.set_profile(WHOLESALER, name="party 20", endpoint=f"http://127.0.0.1:{port}")
+        try:
+            plant.capture(plant.ship(WHOLESALER, [pallet]))
+            arrival = wholesaler.wait_arrival(pallet)
+        finally:
+            world.admin.set_profile(WHOLESALER, name="party 20", endpoint=wholesaler.settings.endpoint or "")
+    assert cuts == []
+    shipment = plant.wait_hand_over(pallet, "delivered")
+    assert shipment["size"] == arrival["size"] > PIECE_BYTES
+    wholesaler.capture(wholesaler.receive([pallet]))
+    wholesaler.wait_goods(pallet, "received")
+    assert wholesaler.place(packs[-1]) == "HERE"
+
+
+def test_half_a_piece_is_not_kept_and_pieces_come_in_their_order(world: Any) -> None:
+    client, name = world[PLANT].gateway.exchange.client, "cd" * 32
+    size = 2 * PIECE_BYTES + 10
+    client.request(WHOLESALER, "POST", PACKAGES, b'{"digest": "%s", "size": %d}' % (name.encode(), size))
+    with pytest.raises(PartnerError, match="pieces of one size"):
+        client.request(WHOLESALER, "PATCH", f"{PACKAGES}/{name}?offset=0", bytes(100))
+    assert client.request(WHOLESALER, "GET", f"{PACKAGES}/{name}")["offset"] == 0
+    kept = client.request(WHOLESALER, "PATCH", f"{PACKAGES}/{name}?offset=0", bytes(PIECE_BYTES))
+    assert kept["offset"] == PIECE_BYTES
+    for offset in (0, 2 * PIECE_BYTES, size):  # too early, too late: the answer says where to go on
+        again = client.request(WHOLESALER, "PATCH", f"{PACKAGES}/{name}?offset={offset}", bytes(10))
+        assert again["offset"] == PIECE_BYTES
+
+
+@pytest.mark.parametrize("size", [0, -1, MAX_BYTES + 1, "5", None])
+def test_a_package_of_no_possible_size_is_refused(world: Any, size: Any) -> None:
+    client = world[PLANT].gateway.exchange.client
+    body = httpx.Request("POST", "http://x", json={"digest": "ef" * 32, "size": size}).content
+    with pytest.raises(PartnerError, match="give the package's size"):
+        client.request(WHOLESALER, "POST", PACKAGES, body)
+
+
+def test_a_piece_beyond_the_bound_is_refused_before_it_is_read(world: Any) -> None:
+    client = world[PLANT].gateway.exchange.client
+    with pytest.raises(PartnerError, match="larger than"):
+        client.request(WHOLESALER, "PATCH", f"{PACKAGES}/{'ef' * 32}?offset=0", bytes(PIECE_BYTES + 1))
+
+
+def test_one_partner_cannot_announce_without_end(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packtrace_gateway.exchange.receiving.MOST_UNFINISHED", 3)
+    client = world[PHARMACY].gateway.exchange.client
+
+    def announce(number: int) -> None:
+        client.request(SHOP, "POST", PACKAGES, b'{"digest": "%064x", "size": 5}' % number)
+
+    for number in range(3):
+        announce(number)
+    with pytest.raises(PartnerError, match="too many packages"):
+        announce(3)
+
+
+def test_sender_and_receiver_killed_at_any_moment_lose_nothing(world: Any) -> None:
+    """kill -9, in real processes, while a pallet is handed over."""
+    wholesaler, shop = world[WHOLESALER], world[SHOP]
+    pallet, _, packs = world.pallet(packs=40, cases=4)
+    world.deliver(PLANT, WHOLESALER, pallet)
+    wholesaler.stop()
+    shop.stop()
+    chance = random.Random(11)
+    running: dict[int, subprocess.Popen[bytes]] = {}
+    try:
+        for party in (wholesaler, shop):
+            running[party.number] = run(party)
+        wait_healthy(wholesaler, shop)
+        headers = dict(wholesaler.http.headers)
+        wholesaler.http = httpx.Client(base_url=wholesaler.settings.endpoint or "", headers=headers, timeout=60)
+        wholesaler.capture(wholesaler.ship(SHOP, [pallet]))
+        for party in (shop, wholesaler):
+            time.sleep(chance.uniform(0.2, 1.0))
+            running[party.number].send_signal(signal.SIGKILL)
+            running[party.number].wait()
+            running[party.number] = run(party)
+        wait_healthy(wholesaler, shop)
+        wholesaler.wait_hand_over(pallet, "delivered")
+    finally:
+        for process in running.values():
+            process.terminate()
+            process.wait(30)
+        wholesaler.start()
+        shop.start()
+    shop.wait_arrival(pallet)
+    shop.capture(shop.receive([pallet]))
+    shop.wait_goods(pallet, "received")
+    assert shop.place(packs[0]) == "HERE"
+    assert len([entry for entry in shop.get("/arrivals") if entry["units"] and entry["units"][0]["uri"] == pallet]) == 1
+
+
+def run(party: Any) -> "subprocess.Popen[bytes]":
+    made = party.settings
+    names = ("party", "company", "name", "gln", "gln_salt", "port", "endpoint", "node", "deployment", "seal_every")
+    environment = os.environ | {f"PACKTRACE_{name.upper()}": str(getattr(made, name)) for name in names}
+    (made.folder / "gateway.toml").write_text("")
+    with (made.folder / "log").open("ab") as log:
+        command = [sys.executable, "-m", "packtrace.cli", "gateway", "run", str(made.folder)]
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def wait_healthy(*parties: Any) -> None:
+    limit = time.monotonic() + 60
+    for party in parties:
+        while True:
+            try:
+                if httpx.get(f"{party.settings.endpoint}/health", timeout=2).status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            assert time.monotonic() < limit, (party.settings.folder / "log").read_text()[-3000:]
+            time.sleep(0.05)
