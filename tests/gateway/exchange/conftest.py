@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -49,6 +49,14 @@ BITS = {Purpose.OPERATE: 1, Purpose.LINE: 2, Purpose.QUALITY: 4, Purpose.MANAGE:
 EXPIRY = "2031-05-31"
 BLOCK_SECONDS = 0.2
 PATIENCE = 40.0
+# Nobody waits for tests.
+QUICKLY = (
+    (worker, "IDLE_SECONDS", 0.3),
+    (custody, "EVERY_SECONDS", 0.2),
+    (sending, "IDLE_SECONDS", 0.1),
+    (receiving, "IDLE_SECONDS", 0.1),
+    (timing, "FIRST_SECONDS", 0.05),
+)
 
 
 def gln(party: int) -> str:
@@ -348,13 +356,29 @@ def make_settings(folder: Path, number: int, devnet: Devnet, deployment: Path) -
     return made
 
 
+_RUNNING = ExitStack()
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("exchange")
-    # Nobody waits for tests.
-    worker.IDLE_SECONDS = 0.3
-    custody.EVERY_SECONDS, sending.IDLE_SECONDS, receiving.IDLE_SECONDS, timing.FIRST_SECONDS = 0.2, 0.1, 0.1, 0.05
-    with Devnet(folder / "devnet", block_time=BLOCK_SECONDS, save_interval=3600) as devnet:
+    """One network for all tests of this folder."""
+    with _RUNNING:
+        yield _RUNNING.enter_context(network(tmp_path_factory.mktemp("exchange")))
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The network ends with the last test here, not with the session: the tests after it want the machine."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        _RUNNING.close()
+
+
+@contextmanager
+def network(folder: Path) -> Iterator[World]:
+    with pytest.MonkeyPatch.context() as patch, Devnet(
+        folder / "devnet", block_time=BLOCK_SECONDS, save_interval=3600
+    ) as devnet:
+        for module, name, seconds in QUICKLY:
+            patch.setattr(module, name, seconds)
         account = devnet.accounts[0]
         deployment = deploy(devnet.node, account, account.address)
         deployment.save(folder / "deployment.json")
@@ -365,9 +389,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         }
         made = World(devnet, RegistryAdmin(devnet.node, deployment, account), parties)
         _register(made)
-        for party in parties.values():
-            party.start()
         try:
+            for party in parties.values():
+                party.start()
             _introduce(made)
             yield made
         finally:
