@@ -19,10 +19,13 @@ from journeys import (
     WHOLESALER,
     World,
     disclose,
+    event,
     hold,
     journey,
+    ship,
 )
 
+from packtrace.commit.event import Ledger
 from packtrace.commit.header import Field, Header
 from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import EvidenceError
@@ -208,6 +211,16 @@ def test_content_that_differs_on_chain_breaks_the_evidence(world: World) -> None
 def test_a_pack_whose_case_the_chain_gives_to_somebody_else_has_a_custody_gap(world: World) -> None:
     hold(world, 0, WHOLESALER, CustodyState.HELD)
     assert world.verdict().headline is Headline.CUSTODY_GAP
+
+
+def test_a_pack_taken_out_alone_stays_when_its_case_moves_on(world: World) -> None:
+    del world.events[8:]
+    taking = event(8, type="AggregationEvent", action="DELETE", parent=CASE, children=[PACKS[3]])
+    world.add(taking, Ledger(party=PHARMACY))
+    ship(world, 9, PHARMACY, CASE, OTHER)
+    hold(world, 0, OTHER, CustodyState.HELD)
+    assert world.verdict().headline is Headline.AUTHENTIC
+    assert world.verdict(replace(SCAN, serial="SN0004")).headline is Headline.CUSTODY_GAP, "it went with the case"
 
 
 def test_a_shipped_pack_is_nowhere(world: World) -> None:

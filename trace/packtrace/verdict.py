@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from packtrace.commit.disclosure import VerifiedEvent
+from packtrace.commit.items import Role
 from packtrace.evidence import Evidence, anchored, batch_differences
 from packtrace.facts import BatchState, CustodyState, Facts, Recall, Status
 from packtrace.gs1 import expires_at
@@ -333,6 +334,8 @@ def _holder(evidence: Evidence, facts: Facts) -> tuple[int | None, str]:
         else:
             holder, why = step.event.party, f"party {step.event.party} has it"
         last = next((numbers[uri] for uri in step.inside if uri in numbers), last)
+        if step.carrier == evidence.uri and core["action"] == "DELETE" and Role.CHILD in step.event.header.counts:
+            last = None  # taken out alone: what it lay in goes its own way
     if holder is not None and last is not None:
         known = facts.logistic.get(last)
         if known is None or known.state in (CustodyState.NONE, CustodyState.IN_TRANSIT) or known.holder != holder:
