@@ -16,6 +16,7 @@ EXPECTED = [
     r"400 serial numbers drawn at random and commissioned",
     r"proposed by the line, not released",
     r"released by the qualified person's own key",
+    r"Medicines Authority holds the product's secret",
     r"Aurora Pharma → Meridian Wholesale: SSCC \d{18}, pedigree verified",
     r"Meridian Wholesale → Market Pharmacy: SSCC \d{18}, pedigree verified",
     r"✔ AUTHENTIC, AVAILABLE",

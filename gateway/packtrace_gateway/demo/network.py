@@ -22,7 +22,7 @@ from packtrace_gateway.access.models import Role
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.db import Database
 from packtrace_gateway.demo.client import Client
-from packtrace_gateway.demo.companies import COMPANIES, GTIN, MAKER, PURPOSE_BITS, Company
+from packtrace_gateway.demo.companies import AUTHORITY, COMPANIES, GTIN, MAKER, PURPOSE_BITS, Company
 from packtrace_gateway.devnet import Devnet
 from packtrace_gateway.keys import Purpose
 from packtrace_gateway.settings import Settings
@@ -143,7 +143,7 @@ class Network:
                 purpose=list(company.purposes),
             )
         file = folder / settings.FILE_NAME
-        file.write_text(file.read_text() + f"\nseal_every = {self.seal_every}\n")
+        file.write_text(file.read_text() + f"\nseal_every = {self.seal_every}\nregulator = {AUTHORITY.party}\n")
         loaded = settings.load(folder)
         database = Database(loaded.database_url)
         _, api_key = AccessService(database).create("demo", [*company.api_roles, Role.ADMIN])

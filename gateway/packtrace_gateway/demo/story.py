@@ -15,6 +15,7 @@ from packtrace.gs1.keys import make_sscc
 from packtrace_gateway.demo import documents
 from packtrace_gateway.demo.client import Client
 from packtrace_gateway.demo.companies import (
+    AUTHORITY,
     COMPANIES,
     COMPANY_PREFIX,
     GTIN,
@@ -119,6 +120,9 @@ class Story:
         with self.tell.progress("waiting for the release's block"):
             self.batch_state(lot, "released")
         self.tell.fact("released by the qualified person's own key")
+        with self.tell.progress("the authority gets the product's data"):
+            client.wait("/hand-overs", lambda found: bool(found) and found[-1]["state"] == "delivered")
+        self.tell.fact(f"{AUTHORITY.name} holds the product's secret: it can name what others see only as a key")
 
     def print_labels(self, lot: Lot) -> Path:
         """Label sheets of packs and cases, into a folder."""
