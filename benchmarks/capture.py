@@ -39,5 +39,4 @@ def _capture(bench: Bench, size: int, number: int) -> tuple[float, float | None]
         begun = time.perf_counter()
         caller.post("/capture", body)
         taken = time.perf_counter() - begun
-        assert plant.maker.process is not None
-        return taken, peak_memory(plant.maker.process.pid)
+        return taken, peak_memory(plant.process)

@@ -1,6 +1,7 @@
 """What every benchmark is made of: figures with their budgets, times, percentiles, peak memory."""
 
 import math
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -75,6 +76,15 @@ def percentiles(name: str, values: Sequence[float], unit: str, p95: Budget | Non
         Figure(f"{name}, p{percent}", percentile(values, percent), unit, p95 if percent == 95 else None)
         for percent in (50, 95, 99)
     ]
+
+
+def cpu_seconds(process: int) -> float | None:
+    """CPU time that a process has taken so far; None where the system does not say (/proc)."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime: proc_pid_stat(5)
 
 
 def peak_memory(process: int) -> float | None:

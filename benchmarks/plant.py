@@ -19,6 +19,7 @@ from packtrace_gateway.demo.network import Network, Running
 
 LOT_EXPIRY = "2029-10-31"
 TIMEOUT = 600.0
+KEEP = 2.0  # seconds; the gateway closes a connection that is idle for 5
 PATIENCE = 300.0
 
 
@@ -28,6 +29,7 @@ class Caller:
     def __init__(self, running: Running) -> None:
         host = urlsplit(running.client.url).netloc
         self._connection = http.client.HTTPConnection(host, timeout=TIMEOUT)
+        self._used = 0.0
         self._headers = {"Authorization": f"Bearer {running.api_key}", "Content-Type": "application/json"}
 
     def post(self, path: str, body: bytes) -> bytes:
@@ -40,9 +42,12 @@ class Caller:
         self._connection.close()
 
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes:
+        if time.monotonic() - self._used > KEEP:
+            self._connection.close()
         self._connection.request(method, path, body, self._headers)
         response = self._connection.getresponse()
         answer = response.read()
+        self._used = time.monotonic()
         if response.status >= 300:
             raise PacktraceError(f"{method} {path} was refused", value=answer[:500].decode())
         return answer
@@ -96,6 +101,12 @@ class Plant:
     @property
     def maker(self) -> Running:
         return self.network.of(MAKER)
+
+    @property
+    def process(self) -> int:
+        """The maker's gateway."""
+        assert self.maker.process is not None
+        return self.maker.process.pid
 
     def commission(self, caller: Caller, size: int) -> Lot:
         """A new lot of `size` packs, captured and acknowledged."""

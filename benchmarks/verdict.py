@@ -1,8 +1,8 @@
 """Verdict on random packs, the node's answers included.
 
 `POST /verify` at the maker's gateway, for random serial numbers of released batches of different sizes that lie in one
-database; one request after the other on one connection, then four clients at once. Measured at the client, so HTTP is
-in it.
+database; one request after the other on one connection, then four clients at once, then one while the gateway captures
+another batch. Measured at the client, so HTTP is in it.
 """
 
 import random
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 
 import orjson
 
-from benchmarks.measuring import Bench, Figure, at_most, percentiles
-from benchmarks.plant import Caller, Lot, Plant
+from benchmarks.measuring import Bench, Figure, at_most, cpu_seconds, percentiles
+from benchmarks.plant import Caller, Lot, Plant, new_lot
 
 SIZES = (10_000, 100_000, 1_000_000)
 QUICK_SIZES = (500, 5_000)
@@ -31,11 +31,19 @@ def measure(bench: Bench) -> Iterator[Figure]:
         lots = [plant.commission(caller, size) for size in (QUICK_SIZES if bench.quick else SIZES)]
         plant.release(lots)
         one_by_one(caller, lots[0], lots[0].serials, WARM_UP)
+        requests = QUICK_REQUESTS if bench.quick else REQUESTS
         for lot in lots:
-            taken = one_by_one(caller, lot, lot.serials, QUICK_REQUESTS if bench.quick else REQUESTS)
+            before = cpu_seconds(plant.process)
+            taken = one_by_one(caller, lot, lot.serials, requests)
+            after = cpu_seconds(plant.process)
             yield from percentiles(f"a pack of {len(lot.serials):,}", taken, "ms", P95)
+            if before is not None and after is not None:
+                name = f"a pack of {len(lot.serials):,}, the gateway's CPU time"
+                yield Figure(name, (after - before) * 1000 / requests, "ms")
         rate = _together(plant, lots[-1], QUICK_SECONDS if bench.quick else SECONDS)
         yield Figure(f"{CLIENTS} clients, packs of {len(lots[-1].serials):,}", rate, "verdicts/s")
+        taken = _meanwhile(plant, caller, lots[-1])
+        yield from percentiles(f"while {len(lots[-1].serials):,} are captured", taken, "ms")
 
 
 def one_by_one(caller: Caller, lot: Lot, serials: list[str], requests: int) -> list[float]:
@@ -73,3 +81,14 @@ def _together(plant: Plant, lot: Lot, seconds: float) -> float:
     for thread in threads:
         thread.join()
     return sum(counts) / seconds
+
+
+def _meanwhile(plant: Plant, caller: Caller, lot: Lot) -> list[float]:
+    """Milliseconds of each request, one after the other, while another lot of the same size is captured."""
+    body = new_lot(len(lot.serials)).commissioning()
+    capture = threading.Thread(target=Caller(plant.maker).post, args=("/capture", body))
+    capture.start()
+    taken: list[float] = []
+    while capture.is_alive() or not taken:
+        taken += one_by_one(caller, lot, lot.serials, 1)
+    return taken
