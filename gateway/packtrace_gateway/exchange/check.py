@@ -7,6 +7,7 @@ node that lags behind is no reason to turn goods away.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from packtrace.chain.facts import ChainReader
 from packtrace.commit.disclosure import Disclosure, VerifiedEvent
@@ -20,6 +21,8 @@ from packtrace.gs1 import split_sgtin_uri
 from packtrace.product import Product, gtin_hash
 from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
 
+# Clocks that are ahead: a gateway follows a partner's by half an hour, and the chain's may be behind both.
+CLOCK_TOLERANCE = timedelta(hours=1)
 MAX_NESTING = 8  # levels of units inside a unit (ICustodyLedger)
 
 
@@ -268,6 +271,8 @@ def compared(contents: Contents, chain: ChainFacts) -> Findings:
                 findings.missing.append(f"{name(event)} is not in its party's log on chain")
             case False:
                 findings.broken.append(f"{name(event)}: its log entry on chain is another")
+            case True if event.header.core["recordTime"] > _latest(event, chain.facts):
+                findings.broken.append(f"{name(event)}: it says that it was recorded long after it was anchored")
     for batch in contents.batches:
         _compare_batch(batch, chain, findings)
     _compare_content(contents.links, chain.facts, findings)
@@ -277,6 +282,17 @@ def compared(contents: Contents, chain: ChainFacts) -> Findings:
     else:
         _compare_custody(contents.package, chain.facts, findings)
     return findings
+
+
+def _latest(event: VerifiedEvent, facts: Facts) -> str:
+    """The latest time of recording that can be believed, as an event writes it.
+
+    Verifiers follow items in the order of recording: one event from the far future would be the last word on where
+    its items are.
+    """
+    assert event.seal is not None
+    anchored_at = datetime.fromtimestamp(facts.entries[event.seal.entry].time, UTC)
+    return (anchored_at + CLOCK_TOLERANCE).strftime("%Y-%m-%dT%H:%M:%S.999Z")
 
 
 def _compare_batch(batch: Batch, chain: ChainFacts, findings: Findings) -> None:

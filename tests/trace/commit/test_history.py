@@ -1,0 +1,75 @@
+"""What is inside what, after any events: compared with a plain model."""
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from packtrace.commit import header as headers
+from packtrace.commit.disclosure import VerifiedEvent
+from packtrace.commit.history import containment, history
+from packtrace.commit.items import Role
+
+PACKS = [f"https://id.gs1.org/01/09506000134352/21/S{number}" for number in range(6)]
+CASES = [f"https://id.gs1.org/00/09506000000000{number:04}" for number in range(4)]
+STEP = st.tuples(
+    st.sampled_from(["pack", "take out", "unpack"]),
+    st.sampled_from(CASES),
+    st.lists(st.sampled_from(PACKS), min_size=1, max_size=3, unique=True),
+)
+
+
+def event(number: int, action: str, parent: str, children: Sequence[str], shown: Sequence[str]) -> VerifiedEvent:
+    """An aggregation of `children`, of which `shown` are disclosed."""
+    counts = {"parent": 1} | ({"child": len(children)} if children else {})
+    core = {
+        "party": 1,
+        "type": "AggregationEvent",
+        "action": action,
+        "eventTime": "2026-11-23T05:00:00.000Z",
+        "recordTime": f"2026-11-23T05:00:00.{number:03}Z",
+        "bizStep": None,
+        "items": {"root": "00" * 32, "counts": counts},
+    }
+    header = headers.build(core, {}, bytes(32))
+    items = {Role.PARENT: {parent: 0}} | ({Role.CHILD: dict.fromkeys(shown, 1)} if shown else {})
+    return VerifiedEvent(header, header.digest, items, None, None)
+
+
+@settings(max_examples=200)
+@given(st.lists(STEP, max_size=12), st.sets(st.sampled_from(PACKS)), st.randoms())
+def test_containment_is_what_a_plain_model_says_for_whatever_is_shown(
+    steps: list[tuple[str, str, list[str]]], visible: set[str], chance: object
+) -> None:
+    model: dict[str, str] = {}
+    events = []
+    for number, (what, parent, children) in enumerate(steps):
+        if what == "pack":
+            model |= dict.fromkeys(children, parent)
+            events.append(event(number, "ADD", parent, children, [uri for uri in children if uri in visible]))
+        elif what == "take out":
+            for child in children:
+                if model.get(child) == parent:
+                    del model[child]
+            events.append(event(number, "DELETE", parent, children, [uri for uri in children if uri in visible]))
+        else:
+            model = {child: inside for child, inside in model.items() if inside != parent}
+            events.append(event(number, "DELETE", parent, [], []))
+    chance.shuffle(events)  # type: ignore[attr-defined]
+    assert containment(events) == {child: parent for child, parent in model.items() if child in visible}
+
+
+def test_taking_others_out_leaves_what_is_shown_inside() -> None:
+    """Children that are taken out, and not shown, are not *all* children: their parent goes on with the rest."""
+    events = [
+        event(0, "ADD", CASES[0], PACKS[:3], PACKS[:1]),
+        event(1, "DELETE", CASES[0], PACKS[1:3], []),
+    ]
+    assert containment(events) == {PACKS[0]: CASES[0]}
+    assert history(PACKS[0], events)[-1].inside == (CASES[0],)
+
+
+def test_a_circle_ends() -> None:
+    events = [event(0, "ADD", CASES[0], [CASES[1]], [CASES[1]]), event(1, "ADD", CASES[1], [CASES[0]], [CASES[0]])]
+    assert containment(events) == {CASES[1]: CASES[0], CASES[0]: CASES[1]}
+    assert [step.inside for step in history(CASES[1], events)][:1] == [(CASES[0],)]
