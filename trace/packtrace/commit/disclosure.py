@@ -97,8 +97,15 @@ class Disclosure:
         ):
             raise EvidenceError("a seal of 1 to 2^20 events, in a lane and sequence of 64 bits", rule="seal")
         by_role: dict[Role, dict[str, int]] = {}
+        before = (0, "")
         for index, uri in zip(shown.indices, shown.uris, strict=True):
-            by_role.setdefault(items.role_at(counts, index), {})[uri] = index
+            role = items.role_at(counts, index)
+            if before >= (role, uri):
+                raise EvidenceError(
+                    "items stand in the order of their URIs, each once", rule="item proof", field=_name(digest)
+                )
+            before = (role, uri)
+            by_role.setdefault(role, {})[uri] = index
         return VerifiedEvent(header, digest, by_role, seal, seal.root(digest) if seal else None)
 
     def part(self, uris: Collection[str], fields: Collection[str] = ()) -> "Disclosure":
@@ -124,7 +131,12 @@ class VerifiedEvent:
 
 def part_of(header: Header, shown: ShownItems, uris: Collection[str]) -> ShownItems:
     """The items named, out of those shown, with the multiproof that is theirs."""
-    kept = [at for at, uri in enumerate(shown.uris) if uri in uris]
+    return part_at(header, shown, {index for index, uri in zip(shown.indices, shown.uris, strict=True) if uri in uris})
+
+
+def part_at(header: Header, shown: ShownItems, indices: Collection[int]) -> ShownItems:
+    """The items at these positions, out of those shown, with the multiproof that is theirs."""
+    kept = [at for at, index in enumerate(shown.indices) if index in indices]
     if not kept:
         return NO_ITEMS
     if len(kept) == len(shown.uris):
@@ -149,6 +161,8 @@ def by_neighbourhood(header: Header, shown: ShownItems) -> dict[int, ShownItems]
 
 def together(header: Header, parts: Sequence[ShownItems]) -> ShownItems:
     """Items of the same event that came in several parts, with one multiproof."""
+    if len(parts) == 1:
+        return parts[0]
     counts = header.counts
     size = sum(counts.values())
     known: KnownTree | None = None
@@ -185,4 +199,13 @@ def _name(digest: bytes) -> str:
     return f"event {digest.hex()[:12]}"
 
 
-__all__ = ["NO_ITEMS", "Disclosure", "ShownItems", "VerifiedEvent", "by_neighbourhood", "part_of", "together"]
+__all__ = [
+    "NO_ITEMS",
+    "Disclosure",
+    "ShownItems",
+    "VerifiedEvent",
+    "by_neighbourhood",
+    "part_at",
+    "part_of",
+    "together",
+]
