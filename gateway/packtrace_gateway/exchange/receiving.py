@@ -25,12 +25,13 @@ from packtrace_gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Packages of one partner that were announced and are not complete: 64 MiB each, at most.
-MOST_UNFINISHED = 64
+# Packages of one partner that are not decided: up to 64 MiB each.
+MOST_UNDECIDED = 256
 # A node is behind by blocks, not by hours; but a package waits as long as it takes.
 LONGEST_WAIT = 60.0
 IDLE_SECONDS = 1.0
 DUE = (ArrivalState.CHECKING, ArrivalState.WAITING)
+UNDECIDED = (ArrivalState.RECEIVING, *DUE)
 
 
 class Receiving:
@@ -77,14 +78,12 @@ class Receiving:
             return view(arrival)
 
     def _check_room(self, session: Session, sender: int) -> None:
-        query = select(Arrival.id).where(  # type: ignore[call-overload]
-            Arrival.sender == sender, Arrival.state == ArrivalState.RECEIVING
-        )
-        if len(session.execute(query.limit(MOST_UNFINISHED)).all()) >= MOST_UNFINISHED:
+        query = select(Arrival.id).where(Arrival.sender == sender, Arrival.state.in_(UNDECIDED))  # type: ignore
+        if len(session.execute(query.limit(MOST_UNDECIDED)).all()) >= MOST_UNDECIDED:
             raise ForbiddenError(
-                "too many packages were announced and not completed; complete those first",
+                "too many packages are announced or wait to be checked; complete those, or try again later",
                 field="digest",
-                rule=f"at most {MOST_UNFINISHED}",
+                rule=f"at most {MOST_UNDECIDED}",
             )
 
     def state(self, sender: int, digest: bytes) -> dict[str, Any]:

@@ -7,6 +7,8 @@ is asked again for ever, less and less often.
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from sqlalchemy import select, update
@@ -25,7 +27,7 @@ from packtrace_gateway.exchange import package as packages
 from packtrace_gateway.exchange import receipts
 from packtrace_gateway.exchange.client import PartnerClient
 from packtrace_gateway.exchange.directory import Directory
-from packtrace_gateway.exchange.errors import PartnerUnreachable
+from packtrace_gateway.exchange.errors import PartnerError, PartnerUnreachable
 from packtrace_gateway.exchange.goods import add_hand_over
 from packtrace_gateway.exchange.models import PIECE_BYTES, HandOver, HandOverPiece, HandOverState, ShippedUnit
 from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
@@ -41,8 +43,18 @@ IDLE_SECONDS = 1.0
 LONGEST_WAIT = 60.0  # for a receipt
 LONGEST_LOOK = 2.0  # for what our own database says of the chain
 LONGEST_SILENCE = 300.0  # for a partner that does not answer
+LONGEST_STATE = 40  # characters of a partner's word for how far it is
 MOST_BATCHES = 100  # that one pass finds for the authority
 UNSENT = (HandOverState.READY, HandOverState.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a package has come at the partner's; the receipt is not checked yet."""
+
+    offset: int
+    receipt: Any
+    state: str
 
 
 class NotYetError(PacktraceError):
@@ -197,23 +209,34 @@ class Sending:
     def _send(self, hand_over: HandOver) -> None:
         """Send what the receiver does not have yet, then ask for its receipt."""
         digest, party = hand_over.digest or b"", hand_over.receiver
-        body = orjson.dumps({"digest": digest.hex(), "size": hand_over.size})
-        answer = self._client.request(party, "POST", PACKAGES, body)
-        while answer["receipt"] is None and answer["offset"] < (hand_over.size or 0):
-            offset = int(answer["offset"])
+        size = hand_over.size or 0
+        body = orjson.dumps({"digest": digest.hex(), "size": size})
+        answer = self._ask(party, "POST", PACKAGES, body)
+        while answer.receipt is None and answer.offset < size:
+            offset = answer.offset
             if offset % PIECE_BYTES:
-                raise EvidenceError("the partner has half a piece, which cannot be", value=offset, rule="exchange")
+                raise PartnerError(f"party {party} has half a piece, which cannot be", field="offset", value=offset)
             self._progress(hand_over, offset)
             with self._database.read() as session:
                 data = session.get_one(HandOverPiece, (hand_over.id, offset // PIECE_BYTES)).data
-            target = f"{PACKAGES}/{digest.hex()}?offset={offset}"
-            answer = self._client.request(party, "PATCH", target, data)
-            if answer["receipt"] is None and answer["offset"] <= offset:
-                raise EvidenceError("the partner does not keep what it gets", value=offset, rule="exchange")
-        self._progress(hand_over, hand_over.size or 0)
-        if answer["receipt"] is None:
-            raise NotYetError(f"party {party} has it all, and no receipt yet: it is {answer['state']}")
-        self._finish(hand_over, answer["receipt"])
+            answer = self._ask(party, "PATCH", f"{PACKAGES}/{digest.hex()}?offset={offset}", data)
+            if answer.receipt is None and answer.offset <= offset:
+                raise PartnerError(f"party {party} does not keep what it gets", value=offset)
+        self._progress(hand_over, size)
+        if answer.receipt is None:
+            raise NotYetError(f"party {party} has it all, and no receipt yet: it is {answer.state}")
+        self._finish(hand_over, answer.receipt)
+
+    def _ask(self, party: int, method: str, target: str, body: bytes) -> "Progress":
+        """The partner's answer about a package. Raises PartnerError when it makes no sense."""
+        plain = self._client.request(party, method, target, body)
+        try:
+            offset, receipt, state = plain["offset"], plain["receipt"], str(plain["state"])[:LONGEST_STATE]
+        except KeyError as error:
+            raise PartnerError(f"the answer of party {party} has no {error}", field="endpoint") from error
+        if type(offset) is not int or offset < 0:
+            raise PartnerError(f"the answer of party {party} makes no sense", field="offset", value=offset)
+        return Progress(offset, receipt, state)
 
     def _progress(self, hand_over: HandOver, sent: int) -> None:
         if hand_over.state == HandOverState.SENDING and hand_over.sent == sent:

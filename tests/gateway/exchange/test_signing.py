@@ -13,7 +13,9 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrace_gateway.exchange import signing
+from packtrace.errors import EvidenceError
+from packtrace_gateway.exchange import receipts, signing
+from packtrace_gateway.exchange.receipts import Receipt
 from packtrace_gateway.exchange.signing import KEPT_SECONDS, WINDOW_SECONDS, Request, SeenNonces
 from packtrace_gateway.keys import Purpose
 from packtrace_gateway.problems import ForbiddenError, UnauthorizedError
@@ -230,3 +232,71 @@ class Clock:
 
     def monotonic(self) -> float:
         return self.now
+
+
+KEY = Account.from_key(bytes(range(1, 33)))
+REQUEST_SIGNATURE = (
+    "d5760700b68eea8655a6293b6605ee09aeeecfebbb7b1b71aadc48aa10f3355139"
+    "9874c039057af90d702208b08c8d15fc5efc30c8db9a188bd1f44c1cbfa1481b"
+)
+RECEIPT_SIGNATURE = (
+    "e0aef7fe8db8ee2dfaf8086a3312d214ae468f5b130aadecc8598778c2f32fea12"
+    "f4c65ccea3cf400cc7738978bb0023ba4af10009118fed86152955351e34101c"
+)
+NETWORK = "31337:0x5FbDB2315678afecb367f032d93F642f64180aa3"
+
+
+def test_a_signed_request_is_this_text_and_signature() -> None:
+    """For those who write another gateway."""
+    request = Request(NETWORK, "POST", "/exchange/packages", sha256(b"[]").digest(), 11, 20, 1_795_411_000, "6c" * 16)
+    assert request.text == "\n".join(
+        [
+            "packtrace/request/v1",
+            "31337:0x5FbDB2315678afecb367f032d93F642f64180aa3",
+            "POST",
+            "/exchange/packages",
+            "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945",
+            "11",
+            "20",
+            "1795411000",
+            "6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c6c",
+        ]
+    )
+    assert bytes(KEY.sign_message(request.signable()).signature).hex() == REQUEST_SIGNATURE
+
+
+def test_a_signed_receipt_is_this_json_and_signature() -> None:
+    receipt = Receipt(NETWORK, bytes(32), 11, 20, "quarantined", ("disclosure 0: …",), 1_795_411_000)
+    signed = receipt.sign(KEY)
+    assert signed == {
+        "network": NETWORK,
+        "package": "00" * 32,
+        "from": 11,
+        "to": 20,
+        "outcome": "quarantined",
+        "reasons": ["disclosure 0: …"],
+        "time": 1_795_411_000,
+        "signature": "0x" + RECEIPT_SIGNATURE,
+    }
+    assert receipts.read(signed) == (receipt, KEY.address)
+
+
+@pytest.mark.parametrize("name", ["network", "package", "from", "to", "outcome", "reasons", "time"])
+def test_a_changed_receipt_is_nobodys(name: str) -> None:
+    signed = Receipt(NETWORK, bytes(32), 11, 20, "accepted", (), 1_795_411_000).sign(KEY)
+    other = {"package": "01" * 32, "outcome": "quarantined", "reasons": ["x"], "network": "1:0x"}.get(name, 99)
+    _, signer = receipts.read(signed | {name: other})
+    assert signer != KEY.address
+
+
+@pytest.mark.parametrize("plain", [None, [], {}, {"outcome": "accepted"}])
+def test_what_is_no_receipt_is_refused(plain: Any) -> None:
+    with pytest.raises(EvidenceError):
+        receipts.read(plain)
+
+
+@pytest.mark.parametrize("change", [{"reasons": 5}, {"outcome": "perhaps"}, {"signature": "0x00"}, {"time": None}])
+def test_a_malformed_receipt_is_refused(change: dict[str, Any]) -> None:
+    signed = Receipt(NETWORK, bytes(32), 11, 20, "accepted", (), 1_795_411_000).sign(KEY)
+    with pytest.raises(EvidenceError):
+        receipts.read(signed | change)

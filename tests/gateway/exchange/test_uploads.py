@@ -10,14 +10,20 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
+import uvicorn
+from eth_account import Account
 
+from packtrace.errors import EvidenceError
 from packtrace_gateway.exchange.errors import PartnerError
-from packtrace_gateway.exchange.models import PIECE_BYTES
-from packtrace_gateway.exchange.package import MAX_BYTES
+from packtrace_gateway.exchange.models import PIECE_BYTES, HandOver
+from packtrace_gateway.exchange.package import MAX_BYTES, digest
+from packtrace_gateway.exchange.receipts import Receipt
+from packtrace_gateway.keys import Purpose
 
 PLANT, WHOLESALER, PHARMACY, SHOP = 11, 20, 30, 31
 PACKAGES = "/exchange/packages"
@@ -124,7 +130,7 @@ def test_a_piece_beyond_the_bound_is_refused_before_it_is_read(world: Any) -> No
 
 
 def test_one_partner_cannot_announce_without_end(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("packtrace_gateway.exchange.receiving.MOST_UNFINISHED", 3)
+    monkeypatch.setattr("packtrace_gateway.exchange.receiving.MOST_UNDECIDED", 3)
     client = world[PHARMACY].gateway.exchange.client
 
     def announce(number: int) -> None:
@@ -134,6 +140,99 @@ def test_one_partner_cannot_announce_without_end(world: Any, monkeypatch: pytest
         announce(number)
     with pytest.raises(PartnerError, match="too many packages"):
         announce(3)
+
+
+ANSWERS = [
+    b"[]",
+    b"no JSON",
+    b"{}",
+    b'{"offset": 0, "receipt": null}',
+    b'{"offset": -1048576, "receipt": null, "state": "receiving"}',
+    b'{"offset": 5, "receipt": null, "state": "receiving"}',
+    b'{"offset": "0", "receipt": null, "state": "receiving"}',
+    b'{"offset": 0, "receipt": null, "state": "receiving"}',
+    b'{"offset": 0, "receipt": {"outcome": "accepted"}, "state": "accepted"}',
+    b'{"offset": 0, "receipt": 5, "state": "accepted"}',
+    b" " * 2_000_000,
+]
+
+
+def test_a_partner_that_answers_nonsense_is_asked_again_and_believed_nothing(world: Any) -> None:
+    plant, pharmacy = world[PLANT], world[PHARMACY]
+    pallet, _, _ = world.pallet()
+    data = world.by_hand().package(world, PLANT, PHARMACY, pallet)
+    assert data
+    sending, client = plant.gateway.exchange.sending, plant.gateway.exchange.client
+    number = plant.shipment(pallet)["id"]
+    with nonsense(ANSWERS) as port:
+        world.admin.set_profile(PHARMACY, name="", endpoint=f"http://127.0.0.1:{port}")
+        world.wait(lambda: forget(client) and client._directory.endpoint(PHARMACY).endswith(str(port)))
+        for _ in ANSWERS:
+            with plant.gateway.database.read() as session:
+                hand_over = session.get_one(HandOver, number)
+            with pytest.raises((PartnerError, EvidenceError)):
+                sending._send(hand_over)
+    world.admin.set_profile(PHARMACY, name="", endpoint=pharmacy.settings.endpoint or "")
+    forget(client)
+    assert plant.shipment(pallet)["receipt"] is None
+    world.by_hand().release(plant, pallet)
+    plant.wait_hand_over(pallet, "delivered")
+
+
+def test_a_receipt_that_is_not_the_receivers_or_not_for_this_package_counts_for_nothing(world: Any) -> None:
+    plant, wholesaler = world[PLANT], world[WHOLESALER]
+    pallet, _, _ = world.pallet()
+    data = world.by_hand().package(world, PLANT, WHOLESALER, pallet)
+    with plant.gateway.database.read() as session:
+        hand_over = session.get_one(HandOver, plant.shipment(pallet)["id"])
+    own, other = (party.gateway.keys.account(Purpose.OPERATE) for party in (plant, world[PHARMACY]))
+    network = plant.gateway.exchange.client._directory.network
+    genuine = Receipt(network, digest(data), PLANT, WHOLESALER, "accepted", (), int(time.time()))
+    receiver = wholesaler.gateway.keys.account(Purpose.OPERATE)
+    for receipt, key in (
+        (genuine, own),
+        (genuine, other),
+        (genuine, Account.create()),
+        (replace(genuine, package=bytes(32)), receiver),
+        (replace(genuine, sender=WHOLESALER), receiver),
+        (replace(genuine, network="1:0x"), receiver),
+    ):
+        with pytest.raises(EvidenceError, match="receipt"):
+            plant.gateway.exchange.sending._finish(hand_over, receipt.sign(key))
+    assert plant.shipment(pallet)["receipt"] is None
+    world.by_hand().release(plant, pallet)
+    plant.wait_hand_over(pallet, "delivered")
+
+
+def forget(client: Any) -> bool:
+    client._directory._remembered.clear()
+    return True
+
+
+@contextmanager
+def nonsense(answers: list[bytes]) -> Iterator[int]:
+    """A server that gives one answer after the other, to whatever it is asked."""
+    left = iter(answers)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        answer = current[0] if scope["method"] == "PATCH" else next(left)
+        current[:] = [answer]
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": answer})
+
+    current: list[bytes] = []
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def test_sender_and_receiver_killed_at_any_moment_lose_nothing(world: Any) -> None:
