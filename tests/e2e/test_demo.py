@@ -13,7 +13,7 @@ TIMEOUT = 600
 # What the story must tell, in this order.
 EXPECTED = [
     r"A network of five companies",
-    r"400 serial numbers drawn at random and commissioned",
+    r"1000 serial numbers drawn at random and commissioned",
     r"proposed by the line, not released",
     r"released by the qualified person's own key",
     r"Medicines Authority holds the product's secret",
@@ -68,7 +68,7 @@ EXPECTED = [
 def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     folder = tmp_path_factory.mktemp("demo") / "run"
     done = subprocess.run(
-        [sys.executable, "-m", "packtrace.cli", "demo", "--units", "400", "--folder", str(folder)],
+        [sys.executable, "-m", "packtrace.cli", "demo", "--units", "1000", "--folder", str(folder)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

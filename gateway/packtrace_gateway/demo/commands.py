@@ -25,7 +25,7 @@ FolderOption = Annotated[
 def demo(
     folder: FolderOption = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave everything running afterwards, to try by hand.")] = False,
-    units: Annotated[int, typer.Option(min=200, max=100_000, help="Packs in the lot.")] = 10_000,
+    units: Annotated[int, typer.Option(min=1_000, max=100_000, help="Packs in the lot.")] = 10_000,
 ) -> None:
     """One pack's journey through a small supply chain on this machine, and all that can go wrong on the way."""
     console = Console(highlight=False)
