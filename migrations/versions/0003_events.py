@@ -46,7 +46,7 @@ def upgrade() -> None:
         sa.Column("seal", sa.LargeBinary),
         sa.Column("seal_id", ID, sa.ForeignKey("seal.id")),
     )
-    op.create_index("event_time", "event", ["event_time"])
+    op.create_index("event_record_time", "event", ["record_time"])
     op.create_index("event_seal", "event", ["seal_id"])
     op.create_index(
         "event_unsealed", "event", ["id"], sqlite_where=sa.text("seal_id IS NULL AND secret IS NOT NULL")

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlmodel import Session
 
-from packtrace.errors import LifecycleError
 from packtrace.product import Product
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.outbox.service import Outbox
@@ -47,12 +46,6 @@ class LedgerCalls:
         )
 
     def register(self, number: int, commitment: bytes, item_root: bytes, count: int, children: Sequence[int]) -> None:
-        if len(children) > MOST_NUMBERS:
-            raise LifecycleError(
-                f"a logistic unit holds at most {MOST_NUMBERS} others; nest them",
-                field="childEPCs",
-                value=len(children),
-            )
         if len(self._registrations) == MOST_REGISTRATIONS or self._children + len(children) > MOST_NUMBERS:
             self.flush()
         self._registrations.append(

@@ -4,12 +4,12 @@ The heavy part (reading, hashing, building trees) runs before the database's wri
 checks the lifecycle, stores the events and queues their calls to the chain; only after it is a capture acknowledged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from packtrace.commit import items, salts
@@ -23,11 +23,11 @@ from packtrace.errors import DocumentError, LifecycleError
 from packtrace.facts import batch_number, logistic_number
 from packtrace.gs1 import expires_at, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
-from packtrace.rules import Movement, Place, check, items_to_know
-from packtrace_gateway.capture.ledger import LedgerCalls
+from packtrace.rules import RULE, Movement, Place, check, items_to_know
+from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
-from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.events.store import MAX_NESTING, EventStore
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
 from packtrace_gateway.problems import NotFoundError
@@ -86,6 +86,7 @@ class CaptureService:
         partners: PartnerService,
         products: ProductService,
         hand_over: HandOver,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._settings = settings
         self._database = database
@@ -94,6 +95,7 @@ class CaptureService:
         self._partners = partners
         self._products = products
         self._hand_over = hand_over
+        self._clock = clock
 
     def capture(self, document: bytes) -> list[Captured]:
         """Capture an EPCIS document (or a bare event) in JSON.
@@ -110,16 +112,38 @@ class CaptureService:
             return self.store(session, prepared)
 
     def prepare(self, event: Event, field: str) -> Prepared:
-        """The part that needs no lock. Raises DocumentError."""
+        """The part that needs no lock. Raises DocumentError, or LifecycleError for an error declaration."""
+        if event.error_declaration is not None:
+            raise LifecycleError(
+                "an error declaration takes nothing back here, so it is not recorded: record what corrects the error "
+                "(unpack, destroy, cancel the shipment) as an event of its own",
+                field=f"{field}errorDeclaration",
+                value=event.event_id,
+                rule=RULE,
+            )
+        latest = _written(self._clock() + CLOCK_TOLERANCE)
+        if event.event_time > latest:
+            raise DocumentError(
+                "this event has not happened yet: set the clock of the device that recorded it",
+                field=f"{field}eventTime",
+                value=event.event_time,
+                rule=f"at most {CLOCK_TOLERANCE} ahead of this gateway's clock",
+            )
+        return self._prepare(event, field)
+
+    def _prepare(self, event: Event, field: str) -> Prepared:
         try:
-            _check_clock(event)
             product = product_data(event)
-            if product is not None and len(event.epcs) > MAX_BATCH:
-                message = f"a batch has at most {MAX_BATCH} packs; commission them in several events"
-                raise DocumentError(message, field="epcList", value=len(event.epcs))
         except DocumentError as error:
             error.field = f"{field}{error.field}"
             raise
+        if product is not None and len(event.epcs) > MAX_BATCH:
+            raise DocumentError(
+                f"a batch has at most {MAX_BATCH} packs; commission them in several events",
+                field=f"{field}epcList",
+                value=len(event.epcs),
+                rule="packtrace: units of a batch",
+            )
         secret = salts.new_secret()
         return Prepared(event, field, event_hash(event), product, secret, items.build(items.items_of(event), secret))
 
@@ -131,17 +155,9 @@ class CaptureService:
         return captured
 
     def record(self, session: Session, event: Event) -> int:
-        """Record an event that the gateway itself witnessed (a dispense that is final); moves nothing."""
-        entry = self.prepare(event, "")
-        commitment = commit(
-            event,
-            entry.tree,
-            ledger=Ledger(party=self._settings.party),
-            record_time=_now(),
-            cbv_hash=entry.cbv_hash,
-            secret=entry.secret,
-        )
-        return self._store.add_own(session, event, commitment, cbv_hash=entry.cbv_hash)
+        """Record an event that the gateway itself witnessed on chain (a dispense that is final); moves nothing."""
+        number, _ = self._add(session, self._prepare(event, ""), Ledger(party=self._settings.party))
+        return number
 
     def state(self, event_id: str) -> dict[str, Any]:
         """How far an own event has come. Raises NotFoundError."""
@@ -168,12 +184,32 @@ class CaptureService:
         states = self._store.states(session, items_to_know(event))
         what = check(event, states, entry.field)
         ledger = self._ledger(session, entry, what)
-        commitment = commit(
-            event, entry.tree, ledger=ledger, record_time=_now(), cbv_hash=entry.cbv_hash, secret=entry.secret
-        )
-        number = self._store.add_own(session, event, commitment, cbv_hash=entry.cbv_hash)
+        number, digest = self._add(session, entry, ledger)
         self._move(session, entry, what, ledger, number, calls)
-        return Captured(event.event_id or entry.cbv_hash, entry.cbv_hash, commitment.digest, ledger.batch)
+        return Captured(event.event_id or entry.cbv_hash, entry.cbv_hash, digest, ledger.batch)
+
+    def _add(self, session: Session, entry: Prepared, ledger: Ledger) -> tuple[int, bytes]:
+        """Commit to the event and store it: its number here, and its digest."""
+        commitment = commit(
+            entry.event,
+            entry.tree,
+            ledger=ledger,
+            record_time=self._record_time(session),
+            cbv_hash=entry.cbv_hash,
+            secret=entry.secret,
+        )
+        number = self._store.add_own(session, entry.event, commitment, cbv_hash=entry.cbv_hash)
+        return number, commitment.digest
+
+    def _record_time(self, session: Session) -> str:
+        """Now, and not before anything that is recorded here: verifiers follow an item in the order of recording.
+
+        So a clock that is set back, or a partner's that is ahead, does not turn that order round. A partner's clock is
+        followed as far as a device's is believed.
+        """
+        newest: str = session.execute(select(func.max(StoredEvent.record_time))).scalar() or ""
+        now = self._clock()
+        return max(_written(now), min(newest, _written(now + CLOCK_TOLERANCE)))
 
     def _captured_before(self, session: Session, entry: Prepared) -> Captured | None:
         """A line that lost the answer sends the same event again: it is acknowledged again, not stored twice."""
@@ -188,7 +224,8 @@ class CaptureService:
                 value=event_id,
                 rule="EPCIS 2.0, section 7.4.1",
             )
-        return Captured(event_id, entry.cbv_hash, row.digest, already=True)
+        batch = session.execute(select(CommissionedBatch.number).where(CommissionedBatch.event == row.id)).scalar()  # type: ignore
+        return Captured(event_id, entry.cbv_hash, row.digest, batch, already=True)
 
     def _ledger(self, session: Session, entry: Prepared, what: Movement) -> Ledger:
         """What ties the event to the contracts: the numbers it gets there."""
@@ -210,8 +247,16 @@ class CaptureService:
         if what is Movement.REMOVE:
             raise LifecycleError(
                 "the status of packs is changed on chain: use /dispense, /destroy and the like, which record the event",
-                field=f"{entry.field}action",
-                value=entry.event.action,
+                field=f"{entry.field}bizStep",
+                value=entry.event.biz_step,
+                rule=RULE,
+            )
+        if entry.event.biz_step == "void_shipping" and entry.event.epcs:
+            raise LifecycleError(
+                "a shipment is cancelled under /shipments, on chain too; that records the event",
+                field=f"{entry.field}bizStep",
+                value=entry.event.biz_step,
+                rule=RULE,
             )
         return Ledger(party=party)
 
@@ -226,7 +271,7 @@ class CaptureService:
                     "released; it cannot leave the company before",
                     field=f"{entry.field}epcList[{number}]",
                     value=uri,
-                    rule="lifecycle",
+                    rule=RULE,
                 )
 
     def _move(
@@ -285,6 +330,7 @@ class CaptureService:
         sscc = sscc_of_uri(event.parent or "")
         assert custody is not None and sscc is not None and event.parent is not None  # noqa: PT018
         inner = self._store.logistic_units(session, [uri for uri in event.children if sscc_of_uri(uri)])
+        self._check_inner(session, entry, inner)
         parent = self._store.logistic_unit(session, event.parent)
         parent.number, parent.filled_by = str(custody.number), number
         session.add(parent)
@@ -294,17 +340,25 @@ class CaptureService:
         commitment = sscc_commitment(custody.salt, sscc)
         calls.register(custody.number, commitment, entry.tree.root, entry.tree.size, children)
 
+    def _check_inner(self, session: Session, entry: Prepared, inner: Mapping[str, LogisticUnit]) -> None:
+        """What the chain would refuse."""
+        if len(inner) > MOST_NUMBERS:
+            raise LifecycleError(
+                f"a logistic unit holds at most {MOST_NUMBERS} others; nest them",
+                field=f"{entry.field}childEPCs",
+                value=len(inner),
+                rule=RULE,
+            )
+        deep = self._store.too_deep(session, inner.values())
+        if deep is not None:
+            raise LifecycleError(
+                f"this unit holds others at {MAX_NESTING} levels, which is all that there may be; unpack some",
+                field=f"{entry.field}childEPCs[{entry.event.children.index(deep.uri)}]",
+                value=deep.uri,
+                rule=RULE,
+            )
 
-def _check_clock(event: Event) -> None:
-    latest = datetime.now(UTC) + CLOCK_TOLERANCE
-    if datetime.fromisoformat(event.event_time) > latest:
-        raise DocumentError(
-            "this event has not happened yet: set the clock of the device that recorded it",
-            field="eventTime",
-            value=event.event_time,
-            rule=f"at most {CLOCK_TOLERANCE} ahead of this gateway's clock",
-        )
 
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _written(time: datetime) -> str:
+    """UTC with milliseconds, as in an event."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

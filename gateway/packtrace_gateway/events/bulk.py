@@ -5,7 +5,7 @@ driver's own executemany.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Table
 from sqlmodel import Session, SQLModel
@@ -19,8 +19,17 @@ def table_of(model: type[SQLModel]) -> Table:
     return table
 
 
-def insert(session: Session, model: type[SQLModel], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Insert plain rows; best in the order of the table's key. Raises IntegrityError like any insert."""
+def insert(
+    session: Session,
+    model: type[SQLModel],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    twice: Literal["refuse", "keep"] = "refuse",
+) -> None:
+    """Insert plain rows; best in the order of the table's key.
+
+    A row whose key is there already raises IntegrityError, or leaves what is there (`keep`).
+    """
     session.flush()
     connection = session.connection()
     rows = rows if isinstance(rows, list) else list(rows)
@@ -28,6 +37,8 @@ def insert(session: Session, model: type[SQLModel], columns: Sequence[str], rows
         return
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     statement = f"INSERT INTO {table_of(model).name} ({', '.join(columns)}) VALUES ({', '.join(mark for _ in columns)})"  # noqa: S608
+    if twice == "keep":
+        statement += " ON CONFLICT DO NOTHING"
     connection.exec_driver_sql(statement, rows)
 
 

@@ -10,6 +10,8 @@ from packtrace_gateway.events.models import UriPrefix
 
 Key = tuple[int, str]
 _MOST_CACHED = 100_000
+# Under this name a session keeps the prefixes that it has stored itself: they may yet be rolled back.
+_OWN = "uri prefixes stored in this transaction"
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -19,7 +21,11 @@ def split(uri: str) -> tuple[str, str]:
 
 
 class Prefixes:
-    """The numbers of prefixes, remembered: a gateway sees few (one for each GTIN)."""
+    """The numbers of prefixes, remembered: a gateway sees few (one for each GTIN).
+
+    Only what is committed is remembered: a refused capture takes its prefixes back, and their numbers are given to
+    others.
+    """
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
@@ -35,21 +41,19 @@ class Prefixes:
                 number = session.execute(select(UriPrefix.id).where(UriPrefix.text == text)).scalar()  # type: ignore[call-overload]
                 if number is None:
                     continue
-                self._remember(number, text)
+                self._remember(session, number, text)
             found[text] = number
         return found
 
     def stored(self, session: Session, texts: Iterable[str]) -> dict[str, int]:
-        """Numbers of prefixes; new ones are stored.
-
-        A new one is remembered only when it is read again, after its transaction was committed.
-        """
+        """Numbers of prefixes; new ones are stored."""
         wanted = set(texts)
         found = self.known(session, wanted)
         for text in sorted(wanted - found.keys()):
             row = UriPrefix(text=text)
             session.add(row)
             session.flush()
+            session.info.setdefault(_OWN, set()).add(text)
             assert row.id is not None
             found[text] = row.id
         return found
@@ -59,7 +63,7 @@ class Prefixes:
         text = self._texts.get(number)
         if text is None:
             text = str(session.execute(select(UriPrefix.text).where(UriPrefix.id == number)).scalar_one())  # type: ignore[call-overload]
-            self._remember(number, text)
+            self._remember(session, number, text)
         return text
 
     def uris(self, session: Session, keys: Iterable[Key]) -> list[str]:
@@ -71,7 +75,9 @@ class Prefixes:
         numbers = self.known(session, (prefix for prefix, _ in parts.values()))
         return {uri: (numbers[prefix], suffix) for uri, (prefix, suffix) in parts.items() if prefix in numbers}
 
-    def _remember(self, number: int, text: str) -> None:
+    def _remember(self, session: Session, number: int, text: str) -> None:
+        if text in session.info.get(_OWN, ()):
+            return
         with self._lock:
             if len(self._ids) >= _MOST_CACHED:
                 self._ids.clear()

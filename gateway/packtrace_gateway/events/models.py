@@ -37,8 +37,8 @@ class StoredEvent(SQLModel, table=True):
     type: str
     action: str
     biz_step: str | None = None
-    event_time: str = Field(index=True)
-    record_time: str
+    event_time: str
+    record_time: str = Field(index=True)
     parent: str | None = None  # of an aggregation
     item_count: int
     header: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from packtrace.commit import items, salts
-from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, part_of, together
+from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, part_at, together
 from packtrace.commit.header import Header
 from packtrace.commit.items import Role
 from packtrace.commit.merkle import TILE_HEIGHT, TILE_WIDTH
@@ -16,7 +16,11 @@ from packtrace_gateway.events.keys import Key
 from packtrace_gateway.events.models import ItemGroup, ItemTile, LogisticUnit, Participation, StoredEvent, Unit
 from packtrace_gateway.events.store import EventStore, group_items, stored_header, stored_seal
 
-_EVER = "9999"
+# When an event was recorded, and its number here, which decides between those of the same millisecond. This order is
+# the one in which the lifecycle was checked; the times at which things happened are what devices claim.
+Moment = tuple[str, int]
+_FIRST: Moment = ("", 0)
+_EVER: Moment = ("9999", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,8 @@ class Part:
 class Window:
     """While something was inside: from the event that put it in to the one that took it out, both included."""
 
-    start: str
-    end: str
+    start: Moment
+    end: Moment
 
 
 class PedigreeReader:
@@ -65,7 +69,7 @@ class PedigreeReader:
         wanted: dict[int, dict[str, int]] = {}
         for uri, (event, position, _, _) in self._store.units(self._session, uris).items():
             wanted.setdefault(event, {})[uri] = position
-        windows = {uri: Window("", _EVER) for uri in uris}
+        windows = {uri: Window(_FIRST, _EVER) for uri in uris}
         todo = windows
         while todo:
             parts = self._participations(todo)
@@ -79,7 +83,7 @@ class PedigreeReader:
                 if wider != windows.get(uri):
                     windows[uri] = todo[uri] = wider
         self._load(wanted)
-        ordered = sorted(wanted, key=lambda number: (self._events[number].record_time, number))
+        ordered = sorted(wanted, key=self._moment)
         return tuple(self._disclosure(self._events[number], wanted[number]) for number in ordered)
 
     def commissioning(self, uri: str) -> Disclosure | None:
@@ -125,46 +129,41 @@ class PedigreeReader:
         carriers: dict[str, Window],
     ) -> None:
         """Take the item's events inside its window, and note in what it was carried meanwhile, and how long."""
-        parts = sorted(parts, key=lambda part: (self._events[part.event].event_time, part.event))
-        inside: dict[str, str] = {}
+        inside: dict[str, Moment] = {}
 
-        def leave(parent: str, start: str, end: str) -> None:
+        def leave(parent: str, start: Moment, end: Moment) -> None:
             carriers[parent] = _union(carriers.get(parent), Window(start, end))
 
-        for part in parts:
-            event = self._events[part.event]
-            if not window.start <= event.event_time <= window.end:
+        for part in sorted(parts, key=lambda part: self._moment(part.event)):
+            event, moment = self._events[part.event], self._moment(part.event)
+            if not window.start <= moment <= window.end:
                 continue
             wanted.setdefault(part.event, {})[uri] = part.position
             if part.role is Role.CHILD and event.parent is not None:
                 if event.action == "ADD":
-                    inside[event.parent] = event.event_time
+                    inside[event.parent] = moment
                 elif event.action == "DELETE" and event.parent in inside:
-                    leave(event.parent, inside.pop(event.parent), event.event_time)
+                    leave(event.parent, inside.pop(event.parent), moment)
             elif part.role is Role.PARENT and _empties(event):
                 break
         for parent, start in inside.items():
             leave(parent, start, min(window.end, self._emptied(parent, start)))
 
-    def _emptied(self, parent: str, start: str) -> str:
+    def _emptied(self, parent: str, start: Moment) -> Moment:
         """When `parent` was unpacked as a whole after `start`."""
-        if parent not in self._unpackings:  # asked for each of its children
-            self._unpackings[parent] = self._unpackings_of(parent)
-        return next((time for time in self._unpackings[parent] if time >= start), _EVER)
-
-    def _unpackings_of(self, parent: str) -> list[str]:
-        """When `parent` was unpacked as a whole, every time."""
-        key = self._store.prefixes.keys(self._session, [parent]).get(parent)
-        if key is None:
-            return []
-        statement = (
-            select(StoredEvent.event_time)  # type: ignore[call-overload]
+        emptied = (
+            select(StoredEvent.record_time, StoredEvent.id)  # type: ignore[call-overload]
             .join(Participation, Participation.event == StoredEvent.id)
-            .where(Participation.prefix == key[0], Participation.suffix == key[1])
             .where(Participation.role == int(Role.PARENT), StoredEvent.action == "DELETE", StoredEvent.item_count == 1)
-            .order_by(StoredEvent.event_time)
         )
-        return list(self._session.execute(statement).scalars())
+        moments: list[Moment] = []
+        for prefix, suffix in self._store.prefixes.keys(self._session, [parent]).values():
+            mine = emptied.where(Participation.prefix == prefix, Participation.suffix == suffix)
+            moments += [(time, number) for time, number in self._session.execute(mine)]
+        return min((moment for moment in moments if moment > start), default=_EVER)
+
+    def _moment(self, number: int) -> Moment:
+        return self._events[number].record_time, number
 
     # ---- disclosures ----
 
@@ -216,7 +215,7 @@ class PedigreeReader:
                 select(ItemGroup).where(ItemGroup.event == event.id, ItemGroup.number.in_(chunk))  # type: ignore
             ).scalars()
         ]
-        return part_of(header, together(header, groups), wanted) if groups else NO_ITEMS
+        return part_at(header, together(header, groups), set(wanted.values())) if groups else NO_ITEMS
 
 
 def _union(one: Window | None, other: Window) -> Window:

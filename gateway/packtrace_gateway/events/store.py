@@ -1,7 +1,7 @@
 """Writing events, and keeping up where every item is."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import cbor2
 from sqlalchemy import select, update
@@ -18,7 +18,7 @@ from packtrace.commit.seal import SealProof
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.gs1 import sgtin_uri, split_sgtin_uri, sscc_of_uri
-from packtrace.rules import ItemState, Place
+from packtrace.rules import RULE, ItemState, Place
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.keys import Key, Prefixes, split
 from packtrace_gateway.events.models import (
@@ -31,8 +31,8 @@ from packtrace_gateway.events.models import (
     Unit,
 )
 
-# Nesting of cases in pallets in containers; more is a circle.
-MAX_NESTING = 16
+# Levels of units inside a unit (ICustodyLedger): a case on a pallet in a container is two.
+MAX_NESTING = 8
 
 
 class EventStore:
@@ -72,14 +72,13 @@ class EventStore:
         stored = session.execute(select(StoredEvent).where(StoredEvent.digest == verified.digest)).scalar()  # type: ignore[arg-type]
         if stored is None:
             stored = _row(disclosure.header, verified.digest)
-            stored.seal = _seal_bytes(disclosure.seal)
-            parents = verified.items.get(Role.PARENT, {})
-            stored.parent = next(iter(parents), None)
-            session.add(stored)
-            session.flush()
+        elif stored.secret is not None:  # it is our own event, come home
+            return _id(stored)
+        stored.seal = stored.seal or _seal_bytes(disclosure.seal)
+        stored.parent = stored.parent or next(iter(verified.items.get(Role.PARENT, {})), None)
+        session.add(stored)
+        session.flush()
         number = _id(stored)
-        if stored.secret is not None:  # it is our own event, come home
-            return number
         known = self._add_groups(session, number, disclosure)
         new = [
             (uri, role, position)
@@ -89,26 +88,36 @@ class EventStore:
         ]
         if verified.header.core.get("product"):
             new = [entry for entry in new if not split_sgtin_uri(entry[0])]
-        self._participate(session, number, new)
+        self._participate(session, number, new, twice="keep")
         return number
 
     def _add_groups(self, session: Session, event: int, disclosure: Disclosure) -> set[int]:
         """Store the items by neighbourhood; returns the positions that were stored before."""
+        if not disclosure.shown.indices:
+            return set()
+        groups = by_neighbourhood(disclosure.header, disclosure.shown)
+        before: dict[int, ItemGroup] = {}
+        for chunk in bulk.chunks(list(groups)):
+            query = select(ItemGroup).where(ItemGroup.event == event, ItemGroup.number.in_(chunk))  # type: ignore
+            before |= {row.number: row for row in session.execute(query).scalars()}
         known: set[int] = set()
-        for number, shown in (
-            by_neighbourhood(disclosure.header, disclosure.shown).items() if disclosure.shown.indices else ()
-        ):
-            before = session.get(ItemGroup, (event, number))
-            if before is None:
-                session.add(ItemGroup(event=event, number=number, data=group_bytes(shown)))
-                continue
-            earlier = group_items(before.data)
+        for number, row in before.items():
+            earlier = group_items(row.data)
             known |= set(earlier.indices)
-            before.data = group_bytes(together(disclosure.header, [earlier, shown]))
-            session.add(before)
+            row.data = group_bytes(together(disclosure.header, [earlier, groups[number]]))
+            session.add(row)
+        new = [(event, number, group_bytes(shown)) for number, shown in groups.items() if number not in before]
+        bulk.insert(session, ItemGroup, ("event", "number", "data"), new)
         return known
 
-    def _participate(self, session: Session, event: int, entries: Iterable[tuple[str, Role, int]]) -> None:
+    def _participate(
+        self,
+        session: Session,
+        event: int,
+        entries: Iterable[tuple[str, Role, int]],
+        twice: Literal["refuse", "keep"] = "refuse",
+    ) -> None:
+        """An item that a partner's event names twice, as no honest one does, keeps the place that was shown first."""
         listed = [(*split(uri), role, position) for uri, role, position in entries]
         numbers = self.prefixes.stored(session, {prefix for prefix, *_ in listed})
         # An item with two roles in one event (an odd one) is found by the first.
@@ -116,7 +125,7 @@ class EventStore:
         for prefix, suffix, role, position in listed:
             rows.setdefault((numbers[prefix], suffix), (numbers[prefix], suffix, event, int(role), position))
         columns = ("prefix", "suffix", "event", "role", "position")
-        bulk.insert(session, Participation, columns, sorted(rows.values()))
+        bulk.insert(session, Participation, columns, sorted(rows.values()), twice)
 
     def next_number(self, session: Session, series: str) -> int:
         """The next number of a series, from 0 on."""
@@ -154,7 +163,7 @@ class EventStore:
                 "this serial number was commissioned before; a serial number is used once for ever",
                 field=f"{field}epcList[{given.index(uri)}]",
                 value=uri,
-                rule="lifecycle",
+                rule=RULE,
             ) from None
 
     def _first_known(self, session: Session, prefix: int, event: int, suffixes: Sequence[str]) -> str:
@@ -172,7 +181,7 @@ class EventStore:
         outer: dict[int, LogisticUnit] = {}
 
         def outermost(number: int) -> LogisticUnit:
-            for _ in range(MAX_NESTING):
+            for _ in range(MAX_NESTING + 1):
                 if number not in outer:
                     outer[number] = session.get_one(LogisticUnit, number)
                 if outer[number].parent is None:
@@ -231,6 +240,17 @@ class EventStore:
             session.flush()
         return unit
 
+    def too_deep(self, session: Session, units: Iterable[LogisticUnit]) -> LogisticUnit | None:
+        """One of `units` that has as many levels inside as there may be, so that nothing can be around it."""
+        roots = {unit.id: unit for unit in units}
+        for _ in range(MAX_NESTING):
+            inner: dict[int | None, LogisticUnit] = {}
+            for chunk in bulk.chunks(list(roots)):
+                query = select(LogisticUnit.id, LogisticUnit.parent).where(LogisticUnit.parent.in_(chunk))  # type: ignore
+                inner |= {number: roots[parent] for number, parent in session.execute(query)}
+            roots = inner
+        return next(iter(roots.values()), None)
+
     def commissionings_inside(self, session: Session, uri: str) -> set[int]:
         """The events that commissioned the packs inside a logistic unit, at every depth."""
         parents = [unit.id for unit in self.logistic_units(session, [uri]).values()]
@@ -260,9 +280,11 @@ class EventStore:
 
     def empty(self, session: Session, parent: LogisticUnit) -> None:
         """All that is inside `parent` is inside nothing from now on, and here."""
-        for model in (Unit, LogisticUnit):
-            statement = update(model).where(model.parent == parent.id)  # type: ignore
-            session.execute(statement.values(parent=None, place=int(Place.HERE)), execution_options=_PLAIN)
+        packs = update(Unit).where(Unit.parent == parent.id)  # type: ignore[arg-type]
+        session.execute(packs.values(parent=None, place=int(Place.HERE)), execution_options=_PLAIN)
+        for unit in session.execute(select(LogisticUnit).where(LogisticUnit.parent == parent.id)).scalars():  # type: ignore[arg-type]
+            unit.parent, unit.place = None, int(Place.HERE)
+            session.add(unit)
         parent.place = int(Place.UNPACKED)
         session.add(parent)
 

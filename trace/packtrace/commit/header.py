@@ -4,6 +4,7 @@ Leaf 0 is the core, which always travels; every other field is a leaf of its own
 kept closed by choice. Leaf data is tag ‖ 16-byte salt ‖ canonical JSON (RFC 8785) of [name, value].
 """
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,10 +22,13 @@ EVENT_TAG = b"packtrace/event/v1"
 CORE = "core"
 # A header has a core, about ten fields of the standard, and one for each extension; more is a mistake or an attack.
 MAX_FIELDS = 256
-# What every core says, and what it says or leaves empty; no word of the vocabulary, time or URI is longer.
-TEXTS = ("type", "action", "eventTime", "recordTime")
+# What every core says, and what it says or leaves empty; no word of the vocabulary or URI is longer.
+TEXTS = ("type", "action")
 TEXTS_OR_NOTHING = ("bizStep", "disposition", "readPoint")
 MAX_TEXT = 1024
+# UTC with milliseconds, so that times compare as texts.
+TIMES = ("eventTime", "recordTime")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 PARTIES = 1 << 22  # party numbers are below (IPartyRegistry)
 
 
@@ -126,6 +130,7 @@ def check_received(fields: Sequence[Field | bytes]) -> Header:
             and all(type(count) is int and 0 < count <= merkle.MAX_SIZE for count in counts.values())
             and size <= merkle.MAX_SIZE
             and all(_is_text(header.core[name]) for name in TEXTS)
+            and all(TIME.fullmatch(header.core[name]) for name in TIMES)
             and all(header.core[name] is None or _is_text(header.core[name]) for name in TEXTS_OR_NOTHING)
             and type(header.core["party"]) is int
             and 0 < header.core["party"] < PARTIES

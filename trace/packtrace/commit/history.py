@@ -19,11 +19,12 @@ class Step:
 def history(uri: str, events: Iterable[VerifiedEvent]) -> list[Step]:
     """The steps of `uri`, oldest first.
 
-    Events that concern neither it nor a carrier of its at that time are left out.
+    Taken in the order of recording, like `containment`. Events that concern neither it nor a carrier of its at that
+    time are left out.
     """
     parents: dict[str, str] = {}
     steps = []
-    for event in sorted(events, key=_time):
+    for event in sorted(events, key=_recorded):
         carrier = _carrier(event, _chain(uri, parents))
         if event.header.core["type"] == "AggregationEvent":
             _follow(event, parents)
@@ -35,17 +36,18 @@ def history(uri: str, events: Iterable[VerifiedEvent]) -> list[Step]:
 def containment(events: Iterable[VerifiedEvent]) -> dict[str, str]:
     """What each item is inside of after `events`: child to parent.
 
-    Taken in the order of recording: in that order their parties checked that each was possible.
+    Taken in the order of recording, those of the same millisecond in the order given: in that order their parties
+    checked that each was possible. When a thing happened is only what a device claims.
     """
     parents: dict[str, str] = {}
-    for event in sorted(events, key=lambda event: event.header.core["recordTime"]):
+    for event in sorted(events, key=_recorded):
         if event.header.core["type"] == "AggregationEvent":
             _follow(event, parents)
     return parents
 
 
-def _time(event: VerifiedEvent) -> tuple[str, str]:
-    return event.header.core["eventTime"], event.header.core["recordTime"]
+def _recorded(event: VerifiedEvent) -> str:
+    return str(event.header.core["recordTime"])
 
 
 def _chain(uri: str, parents: dict[str, str]) -> list[str]:
