@@ -197,6 +197,10 @@ class GoodsService:
         """New packs get their rows; those that are known already get their new parent."""
         packs = contents.packs()
         known = self._store.units(session, packs)
+        for uri, (event, position, _, _) in known.items():
+            if (event, position) != (events[packs[uri][0]], packs[uri][1]):
+                message = "the package has a pack that is known from another commissioning: two packs with one serial"
+                raise ContradictionError(message, value=uri, rule="lifecycle")
         new = [uri for uri in packs if uri not in known]
         prefixes = self._store.prefixes.stored(session, {split(uri)[0] for uri in new})
         rows = []

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from packtrace.rules import Place
+from packtrace_gateway.events.models import Unit
+
 AUTHORITY, PLANT, WHOLESALER, PHARMACY, SHOP = 1, 11, 20, 30, 31
 
 
@@ -167,3 +170,26 @@ def test_a_receipt_that_the_chain_refuses_is_made_good_when_the_licence_is_back(
         world.admin.reinstate(SHOP)
     shop.wait_goods(pallet, "received")
     assert shop.place(packs[0]) == "HERE"
+
+
+def test_a_pack_that_is_recorded_as_being_here_cannot_come_in_a_shipment(world: Any) -> None:
+    plant, shop = world[PLANT], world[SHOP]
+    delivered, _, packs = world.pallet()
+    world.deliver(PLANT, SHOP, delivered)
+    pallet, _, (pack, *_) = world.pallet()
+    with shop.gateway.database.write() as session:  # the shop has a pack with that serial number
+        ((prefix, _),) = shop.gateway.store.prefixes.keys(session, packs[:1]).values()
+        event, *_ = shop.gateway.store.units(session, packs[:1])[packs[0]]
+        session.add(Unit(prefix=prefix, suffix=pack.rpartition("/")[2], event=event, position=0, place=int(Place.HERE)))
+    plant.capture(plant.ship(SHOP, [pallet]))
+    first = shop.wait_arrival(pallet, "quarantined")
+    assert "is recorded as being here" in first["reasons"][0]
+    plant.wait_hand_over(pallet, "refused", error="is recorded as being here")
+
+    shop.post(f"/arrivals/{first['id']}/refuse")
+    plant.wait_goods(pallet, "refused")
+    with shop.gateway.database.write() as session:  # it went elsewhere: still there are two packs with one serial
+        shop.gateway.store.put_inside(session, [pack], None, Place.SHIPPED)
+    plant.capture(plant.receive([pallet]), plant.ship(SHOP, [pallet]))
+    world.wait(lambda: shop.arrival(pallet)["id"] != first["id"])
+    assert "two packs with one serial" in shop.wait_arrival(pallet, "quarantined")["reasons"][0]
