@@ -15,7 +15,7 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from packtrace import product
-from packtrace.commit import header, items, merkle, salts
+from packtrace.commit import header, items, merkle
 from packtrace.commit.items import Role
 from packtrace.commit.seal import seal_root
 from packtrace.evidence import content_hash
