@@ -47,7 +47,7 @@ class PedigreeReader:
         self._store = store
         self._session = session
         self._events: dict[int, StoredEvent] = {}
-        self._unpackings: dict[str, list[str]] = {}
+        self._unpackings: dict[str, list[Moment]] = {}
 
     def contents(self, uris: Collection[str]) -> list[str]:
         """All that is inside these logistic units now, at every depth, the units themselves included."""
@@ -151,6 +151,12 @@ class PedigreeReader:
 
     def _emptied(self, parent: str, start: Moment) -> Moment:
         """When `parent` was unpacked as a whole after `start`."""
+        if parent not in self._unpackings:  # asked for each of its children
+            self._unpackings[parent] = self._unpackings_of(parent)
+        return min((moment for moment in self._unpackings[parent] if moment > start), default=_EVER)
+
+    def _unpackings_of(self, parent: str) -> list[Moment]:
+        """When `parent` was unpacked as a whole, every time."""
         emptied = (
             select(StoredEvent.record_time, StoredEvent.id)  # type: ignore[call-overload]
             .join(Participation, Participation.event == StoredEvent.id)
@@ -160,7 +166,7 @@ class PedigreeReader:
         for prefix, suffix in self._store.prefixes.keys(self._session, [parent]).values():
             mine = emptied.where(Participation.prefix == prefix, Participation.suffix == suffix)
             moments += [(time, number) for time, number in self._session.execute(mine)]
-        return min((moment for moment in moments if moment > start), default=_EVER)
+        return moments
 
     def _moment(self, number: int) -> Moment:
         return self._events[number].record_time, number
