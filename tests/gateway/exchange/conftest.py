@@ -51,10 +51,10 @@ BLOCK_SECONDS = 0.2
 PATIENCE = 40.0
 # Nobody waits for tests.
 QUICKLY = (
-    (worker, "IDLE_SECONDS", 0.3),
-    (custody, "EVERY_SECONDS", 0.2),
-    (sending, "IDLE_SECONDS", 0.1),
-    (receiving, "IDLE_SECONDS", 0.1),
+    (worker, "IDLE_SECONDS", 0.6),
+    (custody, "EVERY_SECONDS", 0.4),
+    (sending, "IDLE_SECONDS", 0.2),
+    (receiving, "IDLE_SECONDS", 0.2),
     (timing, "FIRST_SECONDS", 0.05),
 )
 
@@ -68,7 +68,7 @@ def wait_for(what: Callable[[], Any], seconds: float = PATIENCE, about: Callable
     limit = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < limit, about() if about else "it did not happen in time"
-        time.sleep(0.05)
+        time.sleep(0.1)
     return found
 
 
