@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
@@ -57,5 +57,7 @@ def _of_request(request: Request) -> Gateway:
     return gateway
 
 
+RowNumber = Annotated[int, Path(ge=1, lt=1 << 63)]
+"""The type of a route's parameter that is the number of something stored."""
 GatewayDependency = Annotated[Gateway, Depends(_of_request)]
 """The type of a route's parameter that takes the gateway."""

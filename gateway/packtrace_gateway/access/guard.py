@@ -65,6 +65,7 @@ def require(*roles: Role) -> Callable[..., Caller]:
                 + ", ".join(roles),
                 field="Authorization",
                 value=", ".join(sorted(known.roles)),
+                rule="roles: " + ", ".join(roles),
             )
         return known
 

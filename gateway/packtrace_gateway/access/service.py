@@ -100,5 +100,7 @@ def _hash(secret: str) -> bytes:
 
 def _refused() -> UnauthorizedError:
     return UnauthorizedError(
-        "this API key is not valid (or no longer); ask the gateway's admin for one", field="Authorization"
+        "this API key is not valid (or no longer); ask the gateway's admin for one",
+        field="Authorization",
+        rule="RFC 6750, 3.1",
     )

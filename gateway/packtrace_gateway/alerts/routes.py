@@ -10,7 +10,7 @@ from packtrace.verdict import case_number
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.alerts.models import Alert
-from packtrace_gateway.gateway import GatewayDependency
+from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 WORKERS = (Role.QUALITY, Role.REGULATOR, Role.DISPENSER, Role.WAREHOUSE)
@@ -30,7 +30,7 @@ def list_alerts(gateway: GatewayDependency, open_only: bool = False) -> list[dic
 
 
 @router.get("/{number}", dependencies=[Depends(require(*WORKERS, Role.AUDITOR))])
-def get_alert(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+def get_alert(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
     """One alert with its comments."""
     alert, comments = gateway.alerts.one(number)
     shown = [{"time": entry.time, "author": entry.author, "text": entry.text} for entry in comments]
@@ -38,13 +38,13 @@ def get_alert(number: int, gateway: GatewayDependency) -> dict[str, Any]:
 
 
 @router.post("/{number}/comments", status_code=204)
-def comment_alert(number: int, remark: Remark, gateway: GatewayDependency, caller: Worker) -> None:
+def comment_alert(number: RowNumber, remark: Remark, gateway: GatewayDependency, caller: Worker) -> None:
     """Say what was found out."""
     gateway.alerts.comment(number, caller.name, remark.text)
 
 
 @router.post("/{number}/close", status_code=204)
-def close_alert(number: int, remark: Remark, gateway: GatewayDependency, caller: Worker) -> None:
+def close_alert(number: RowNumber, remark: Remark, gateway: GatewayDependency, caller: Worker) -> None:
     """Close an alert, saying why."""
     gateway.alerts.close(number, caller.name, remark.text)
 

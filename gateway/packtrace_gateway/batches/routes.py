@@ -10,7 +10,7 @@ from packtrace.gs1 import keys as gs1_keys
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.batches.service import view
-from packtrace_gateway.gateway import GatewayDependency
+from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
 router = APIRouter(tags=["batches"])
 QUALITY = [Depends(require(Role.QUALITY))]
@@ -32,13 +32,13 @@ def list_batches(gateway: GatewayDependency, gtin: str | None = None, lot: str |
 
 
 @router.post("/batches/{number}/release", status_code=202, dependencies=QUALITY)
-def release_batch(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+def release_batch(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
     """Release a proposed batch: the qualified person's signature goes to the chain."""
     return view(gateway.batches.release(number))
 
 
 @router.post("/batches/{number}/withdraw", status_code=202, dependencies=[Depends(require(Role.LINE, Role.QUALITY))])
-def withdraw_batch(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+def withdraw_batch(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
     """Take a proposal back before it is released."""
     return view(gateway.batches.withdraw(number))
 

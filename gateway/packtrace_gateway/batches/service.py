@@ -11,6 +11,7 @@ from packtrace.chain.contracts import Event as ChainEvent
 from packtrace.errors import LifecycleError
 from packtrace.facts import Recall
 from packtrace.product import lot_key
+from packtrace.rules import RULE
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import CommissionedBatch
 from packtrace_gateway.outbox.models import OutboxRow
@@ -19,26 +20,32 @@ from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.settings import Settings
 
+UPON_PROPOSAL = ("releasing", "withdrawing")
+
 
 class _States(Handler):
-    """Keeps a batch's state up as one of its calls moves."""
+    """Keeps a batch's state up as one of its calls moves.
 
-    def __init__(self, pending: str, done: str) -> None:
-        self._pending, self._done = pending, done
+    Only where that call is what the batch waits for: a proposal that is included while its release is queued already
+    changes nothing. `ends` are the other states that a refusal ends.
+    """
+
+    def __init__(self, pending: str, done: str, refused: str, ends: Sequence[str] = ()) -> None:
+        self._pending, self._done, self._refused, self._ends = pending, done, refused, ends
 
     def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
-        self._set(session, row, self._done, None)
+        self._set(session, row, (self._pending, self._refused), self._done, None)
 
     def on_retracted(self, session: Session, row: OutboxRow) -> None:
-        self._set(session, row, self._pending, None)
+        self._set(session, row, (self._done,), self._pending, None)
 
     def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        self._set(session, row, "refused", f"{row.error_name}: {row.error_text}")
+        self._set(session, row, (self._pending, *self._ends), self._refused, f"{row.error_name}: {row.error_text}")
 
-    def _set(self, session: Session, row: OutboxRow, state: str, error: str | None) -> None:
+    def _set(self, session: Session, row: OutboxRow, states: Sequence[str], state: str, error: str | None) -> None:
         number = int(row.reference.removeprefix("batch:"))
-        statement = update(CommissionedBatch).where(CommissionedBatch.number == number)  # type: ignore[arg-type]
-        session.execute(statement.values(state=state, error=error))
+        mine = (CommissionedBatch.number == number, CommissionedBatch.state.in_(states))  # type: ignore[attr-defined]
+        session.execute(update(CommissionedBatch).where(*mine).values(state=state, error=error))  # type: ignore[arg-type]
 
 
 class BatchService:
@@ -49,9 +56,9 @@ class BatchService:
         self._database = database
         self._outbox = outbox
         self._products = products
-        outbox.register("PackLedger", "propose", _States("proposing", "proposed"))
-        outbox.register("PackLedger", "release", _States("releasing", "released"))
-        outbox.register("PackLedger", "withdraw", _States("withdrawing", "withdrawn"))
+        outbox.register("PackLedger", "propose", _States("proposing", "proposed", "refused", UPON_PROPOSAL))
+        outbox.register("PackLedger", "release", _States("releasing", "released", "proposed"))
+        outbox.register("PackLedger", "withdraw", _States("withdrawing", "withdrawn", "proposed"))
 
     def all(self, gtin: str | None, lot: str | None) -> list[CommissionedBatch]:
         """Batches, the newest first."""
@@ -65,23 +72,21 @@ class BatchService:
 
     def release(self, number: int) -> CommissionedBatch:
         """A qualified person's release. Raises LifecycleError unless the batch is proposed and not released."""
-        return self._decide(number, "release", "quality", ("proposing", "proposed"), "releasing")
+        return self._decide(number, "release", "quality", "releasing", "released")
 
     def withdraw(self, number: int) -> CommissionedBatch:
         """The line takes its proposal back. Raises LifecycleError when it was released."""
-        return self._decide(number, "withdraw", "line", ("proposing", "proposed"), "withdrawing")
+        return self._decide(number, "withdraw", "line", "withdrawing", "withdrawn")
 
-    def _decide(self, number: int, function: str, key: str, states: tuple[str, ...], pending: str) -> CommissionedBatch:
+    def _decide(self, number: int, function: str, key: str, pending: str, done: str) -> CommissionedBatch:
         with self._database.write() as session:
             batch = session.get(CommissionedBatch, number)
             if batch is None:
                 raise NotFoundError("this batch was not commissioned here", field="number", value=number)
-            if batch.state not in states:
+            if batch.state not in ("proposing", "proposed"):
                 detail = f" ({batch.error})" if batch.error else ""
                 raise LifecycleError(
-                    f"this batch is {batch.state}{detail}; it cannot be {pending.replace('ing', 'ed')}",
-                    field="number",
-                    value=number,
+                    f"this batch is {batch.state}{detail}; it cannot be {done}", field="number", value=number, rule=RULE
                 )
             self._outbox.enqueue(
                 session,
@@ -92,7 +97,7 @@ class BatchService:
                 reference=f"batch:{number}",
                 after=batch.outbox,
             )
-            batch.state = pending
+            batch.state, batch.error = pending, None
             session.add(batch)
             return batch
 

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.capture.service import Captured
-from packtrace_gateway.gateway import Gateway, GatewayDependency
+from packtrace_gateway.gateway import GatewayDependency
 from packtrace_gateway.problems import MediaTypeError
 
 router = APIRouter(tags=["capture"])
@@ -26,14 +26,14 @@ _BODY = {
 @router.post("/capture", status_code=202, openapi_extra=_BODY, dependencies=[Depends(require(*CAPTURERS))])
 async def capture(request: Request, gateway: GatewayDependency) -> dict[str, Any]:
     """Capture an EPCIS 2.0 document: all of its events, or none. Acknowledged when they are stored."""
-    captured = await _capture(request, gateway)
+    captured = await run_in_threadpool(gateway.capture.capture, await _json(request))
     return {"events": [_view(entry) for entry in captured]}
 
 
 @router.post("/events", status_code=201, openapi_extra=_BODY, dependencies=[Depends(require(*CAPTURERS))])
 async def capture_event(request: Request, gateway: GatewayDependency, response: Response) -> dict[str, Any]:
     """Capture one EPCIS 2.0 event."""
-    (captured,) = await _capture(request, gateway)
+    captured = await run_in_threadpool(gateway.capture.capture_event, await _json(request))
     response.headers["Location"] = f"/events/{quote(captured.event_id, safe='')}"
     return _view(captured)
 
@@ -46,14 +46,14 @@ def event_state(
     return gateway.capture.state(event_id)
 
 
-async def _capture(request: Request, gateway: Gateway) -> list[Captured]:
+async def _json(request: Request) -> bytes:
+    """The body, which says that it is JSON."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in MEDIA_TYPES:
         raise MediaTypeError(
             "send the document as JSON", field="Content-Type", value=media, rule=" or ".join(MEDIA_TYPES)
         )
-    body = await request.body()
-    return await run_in_threadpool(gateway.capture.capture, body)
+    return await request.body()
 
 
 def _view(captured: Captured) -> dict[str, Any]:

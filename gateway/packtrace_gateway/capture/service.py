@@ -18,7 +18,7 @@ from packtrace.commit.items import ItemTree
 from packtrace.epcis.cbv_hash import event_hash
 from packtrace.epcis.commissioning import ProductData, product_data
 from packtrace.epcis.model import Event
-from packtrace.epcis.reading import read_document
+from packtrace.epcis.reading import Document, read_document
 from packtrace.errors import DocumentError, LifecycleError
 from packtrace.facts import batch_number, logistic_number
 from packtrace.gs1 import expires_at, sscc_of_uri
@@ -103,13 +103,29 @@ class CaptureService:
         Raises DocumentError or LifecycleError, and then stores nothing.
         """
         read = read_document(document)
-        bare = read.creation_date is None
-        prepared = [
-            self.prepare(event, "" if bare else f"epcisBody.eventList[{number}].")
-            for number, event in enumerate(read.events)
-        ]
+        if _is_bare(read):
+            return [self._capture_event(read.events[0])]
+        prepared = [self.prepare(event, f"epcisBody.eventList[{number}].") for number, event in enumerate(read.events)]
         with self._database.write() as session:
             return self.store(session, prepared)
+
+    def capture_event(self, document: bytes) -> Captured:
+        """Capture one bare event. Raises like `capture`."""
+        read = read_document(document)
+        if not _is_bare(read):
+            raise DocumentError(
+                "this is a document, not an event: send it to /capture",
+                field="type",
+                value="EPCISDocument",
+                rule="EPCIS 2.0, REST binding",
+            )
+        return self._capture_event(read.events[0])
+
+    def _capture_event(self, event: Event) -> Captured:
+        prepared = self.prepare(event, "")
+        with self._database.write() as session:
+            (captured,) = self.store(session, [prepared])
+        return captured
 
     def prepare(self, event: Event, field: str) -> Prepared:
         """The part that needs no lock. Raises DocumentError, or LifecycleError for an error declaration."""
@@ -143,6 +159,13 @@ class CaptureService:
                 field=f"{field}epcList",
                 value=len(event.epcs),
                 rule="packtrace: units of a batch",
+            )
+        if product is not None and expires_at(product.expiry) <= self._clock().timestamp():
+            raise DocumentError(
+                "these packs are expired already, and the chain takes no such batch: correct the date",
+                field=f"{field}ilmd.cbvmda:itemExpirationDate",
+                value=product.expiry.isoformat(),
+                rule="packtrace: expiry in the future (IPackLedger)",
             )
         secret = salts.new_secret()
         return Prepared(event, field, event_hash(event), product, secret, items.build(items.items_of(event), secret))
@@ -357,6 +380,11 @@ class CaptureService:
                 value=deep.uri,
                 rule=RULE,
             )
+
+
+def _is_bare(document: Document) -> bool:
+    """Whether it is an event without a document around it."""
+    return document.creation_date is None
 
 
 def _written(time: datetime) -> str:

@@ -13,14 +13,14 @@ from packtrace_gateway.access.models import Role
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, HandOver, ShippedUnit
 from packtrace_gateway.exchange.package import SHIPMENT
-from packtrace_gateway.gateway import GatewayDependency
+from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
 router = APIRouter(tags=["shipments"])
 READERS = [Depends(require(Role.WAREHOUSE, Role.DISPENSER, Role.QUALITY, Role.ADMIN, Role.AUDITOR))]
 WAREHOUSE = [Depends(require(Role.WAREHOUSE))]
 MAX_PAGE = 200
 
-Before = Annotated[int | None, Query(description="The last id of the page before.")]
+Before = Annotated[int | None, Query(lt=1 << 63, description="The last id of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 
@@ -45,7 +45,7 @@ def list_hand_overs(gateway: GatewayDependency, before: Before = None, limit: Li
 
 
 @router.post("/shipments/{number}/cancel", status_code=202, dependencies=WAREHOUSE)
-def cancel_shipment(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+def cancel_shipment(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
     """Take a shipment back that was not received: the goods are here again when the chain says so."""
     gateway.exchange.custody.cancel(number)
     with gateway.database.read() as session:
@@ -72,7 +72,7 @@ def list_quarantine(gateway: GatewayDependency) -> list[dict[str, Any]]:
 
 
 @router.post("/arrivals/{number}/refuse", status_code=202, dependencies=WAREHOUSE)
-def refuse_arrival(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+def refuse_arrival(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
     """Turn a shipment away: by the chain the goods are the sender's again."""
     gateway.exchange.custody.refuse(number)
     with gateway.database.read() as session:

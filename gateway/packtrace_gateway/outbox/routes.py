@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Role
-from packtrace_gateway.gateway import GatewayDependency
+from packtrace_gateway.gateway import GatewayDependency, RowNumber
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import Attempt, OutboxRow, State
 from packtrace_gateway.outbox.service import MAX_PAGE
@@ -77,7 +77,7 @@ def list_calls(
     contract: Annotated[str | None, Query(max_length=40)] = None,
     reference: Annotated[str | None, Query(max_length=200)] = None,
     recovered: bool | None = None,
-    before: Annotated[int | None, Query(description="The last id of the page before.")] = None,
+    before: Annotated[int | None, Query(lt=1 << 63, description="The last id of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> Calls:
     """Calls to the chain, the newest first."""
@@ -89,7 +89,7 @@ def list_calls(
 
 
 @router.get("/{number}")
-def get_call(number: int, gateway: GatewayDependency) -> CallDetail:
+def get_call(number: RowNumber, gateway: GatewayDependency) -> CallDetail:
     """One call with its arguments and every transaction that was signed for it."""
     row = gateway.outbox.row(number)
     return CallDetail(

@@ -57,5 +57,6 @@ class PartnerService:
                 "the receiver is not a known partner; add it under /partners with its party number and salt",
                 field=f"{field}destinationList",
                 value=uri,
+                rule="packtrace: partners",
             )
         return partner

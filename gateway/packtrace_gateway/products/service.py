@@ -27,7 +27,9 @@ class ProductService:
         with self._database.write() as session:
             known = session.get(ProductSecret, gtin)
             if known is not None and secret not in (None, known.secret):
-                raise AlreadyExistsError("this GTIN has another secret already", field="gtin", value=gtin)
+                raise AlreadyExistsError(
+                    "this GTIN has another secret already", field="gtin", value=gtin, rule="packtrace: products"
+                )
             if known is None:
                 known = ProductSecret(gtin=gtin, secret=secret or secrets.token_bytes(SECRET_BYTES))
                 session.add(known)
@@ -68,5 +70,6 @@ class ProductService:
                 "this GTIN is not set up here: add it under /products, and have the authority register it",
                 field=field,
                 value=gtin,
+                rule="packtrace: products",
             )
         return known.secret

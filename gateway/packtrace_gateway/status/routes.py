@@ -10,7 +10,7 @@ from packtrace.receipt import MAX_UNITS
 from packtrace.verdict import case_number
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
-from packtrace_gateway.gateway import Gateway, GatewayDependency
+from packtrace_gateway.gateway import Gateway, GatewayDependency, RowNumber
 from packtrace_gateway.status.service import ON_ACKNOWLEDGEMENT, outcome_words
 from packtrace_gateway.verify.routes import Code
 
@@ -52,14 +52,14 @@ def change_status(
 
 
 @router.get("/operations/{number}", dependencies=[Depends(require(*MAKERS, Role.AUDITOR))])
-def get_operation(number: int, gateway: GatewayDependency) -> dict[str, Any]:
+def get_operation(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
     """What became of a change: pending, done or refused, and of each pack."""
     return _view(gateway, number)
 
 
 @router.post("/operations/{number}/reverse", status_code=202)
 def reverse(
-    number: int, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(*MAKERS))]
+    number: RowNumber, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(*MAKERS))]
 ) -> dict[str, Any]:
     """Take a dispense back, declaring that the packs were not given to the public (Regulation 2016/161, Art. 13)."""
     return _view(gateway, gateway.status.reverse(number, caller.name))

@@ -1,6 +1,6 @@
 """Status changes: submitted to the chain, and shown as done only when the included call changed this very pack."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -13,14 +13,15 @@ from packtrace.commit import merkle
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.facts import Refusal, Status
-from packtrace.gs1 import sgln_uri
+from packtrace.gs1 import sgln_uri, sgtin_uri
 from packtrace.receipt import MAX_UNITS, REFUSED, UNIT_BYTES, Receipt
-from packtrace.rules import ItemState, Place
+from packtrace.rules import RULE, ItemState, Place
 from packtrace.scan import Scan
 from packtrace.verdict import STATUS_WORDS, Headline
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import OutboxRow
 from packtrace_gateway.outbox.service import Handler, Outbox
 from packtrace_gateway.problems import NotFoundError
@@ -59,8 +60,9 @@ class Subject:
 class NotSubmitted(LifecycleError):
     """The verdict forbids the change; `verified` says why."""
 
-    def __init__(self, message: str, verified: Verified) -> None:
-        super().__init__(message, value=verified.verdict.words, rule="; ".join(verified.verdict.reasons))
+    def __init__(self, message: str, field: str, verified: Verified) -> None:
+        verdict = verified.verdict
+        super().__init__(message, field=field, value=verdict.words, rule="; ".join(verdict.reasons))
         self.verified = verified
 
 
@@ -94,9 +96,12 @@ class StatusService:
         NotSubmitted when a code is not that of a pack whose status could change, or a finding was not acknowledged.
         """
         if not 0 < len(scans) <= MAX_UNITS:
-            raise LifecycleError(f"name 1 to {MAX_UNITS} packs in one call", field="packs", value=len(scans))
+            raise LifecycleError(
+                f"name 1 to {MAX_UNITS} packs in one call", field="packs", value=len(scans), rule="IPackLedger"
+            )
+        _check_unique(scans)
         verified = [self._verify.verify(scan) for scan in scans]
-        subjects = [self._subject(entry, acknowledged) for entry in verified]
+        subjects = [self._subject(entry, f"packs[{at}]", acknowledged) for at, entry in enumerate(verified)]
         openings = merkle.root([subject.leaf for subject in subjects])
         units = b"".join(subject.unit.to_bytes(UNIT_BYTES, "big") for subject in subjects)
         with self._database.write() as session:
@@ -123,11 +128,19 @@ class StatusService:
         with self._database.write() as session:
             operation, units = self._operation(session, number)
             if operation.state != "done" or operation.reverses is not None:
-                raise LifecycleError("only a change that is done can be reversed", field="id", value=operation.state)
-            changed = [unit for unit in units if unit.outcome is not None and unit.outcome < REFUSED]
+                raise LifecycleError(
+                    "only a change that is done can be reversed", field="id", value=operation.state, rule=RULE
+                )
+            changed = [unit for unit in units if _is_changed(unit)]
             if not changed:
                 raise LifecycleError(
-                    "this operation changed no pack; there is nothing to reverse", field="id", value=number
+                    "this operation changed no pack; there is nothing to reverse", field="id", value=number, rule=RULE
+                )
+            reversed_ = self._reversed(session, number)
+            changed = [unit for unit in changed if unit.uri not in reversed_]
+            if not changed:
+                raise LifecycleError(
+                    "this operation was reversed, or is being; once is all", field="id", value=number, rule=RULE
                 )
             receipt = self._receipt(operation, units)
             row = self._outbox.enqueue(
@@ -148,14 +161,24 @@ class StatusService:
         with self._database.read() as session:
             return self._operation(session, number)
 
-    def _subject(self, verified: Verified, acknowledged: str | None) -> Subject:
+    def _reversed(self, session: Session, number: int) -> set[str]:
+        """The packs of an operation that were given back, or are about to be."""
+        query = select(Operation.id).where(Operation.reverses == number, Operation.state != "refused")  # type: ignore
+        found = [self._operation(session, reversal) for reversal in session.execute(query).scalars()]
+        return {
+            unit.uri for reversal, units in found for unit in units if reversal.state == "pending" or _is_changed(unit)
+        }
+
+    def _subject(self, verified: Verified, field: str, acknowledged: str | None) -> Subject:
         verdict, evidence = verified.verdict, verified.evidence
         event, unit = evidence.commissioned, evidence.unit
         if verdict.headline in NEVER or event is None or unit is None:
-            raise NotSubmitted(f"this is no pack that could be changed: {verdict.words}", verified)
+            raise NotSubmitted(f"this is no pack that could be changed: {verdict.words}", field, verified)
         if verdict.headline in ON_ACKNOWLEDGEMENT and acknowledged != verdict.headline:
             raise NotSubmitted(
-                f'the verdict is "{verdict.words}": quarantine the pack, or acknowledge the finding to go on', verified
+                f'the verdict is "{verdict.words}": quarantine the pack, or acknowledge the finding to go on',
+                field,
+                verified,
             )
         for disclosure in verified.material.disclosures:
             if disclosure.digest == event.digest:
@@ -165,18 +188,15 @@ class StatusService:
 
     def _check_reachable(self, session: Session, uris: Sequence[str]) -> None:
         """A pack in a sealed case cannot be in anybody's hand."""
-        for uri, state in self._store.states(session, uris).items():
+        states = self._store.states(session, uris)
+        for number, uri in enumerate(uris):
+            state = states.get(uri, ItemState())
             if state.parent is not None and state.place is Place.HERE:
-                raise LifecycleError(
-                    f"this pack is inside {state.parent}; unpack that first", field="packs", value=uri, rule="lifecycle"
-                )
-            if state == ItemState(Place.EXPECTED) or state.place is Place.QUARANTINED:
-                raise LifecycleError(
-                    "this pack's shipment has not been received here, or is in quarantine",
-                    field="packs",
-                    value=uri,
-                    rule="lifecycle",
-                )
+                message = f"this pack is inside {state.parent}; unpack that first"
+                raise LifecycleError(message, field=f"packs[{number}]", value=uri, rule=RULE)
+            if state.place in (Place.EXPECTED, Place.QUARANTINED):
+                message = "this pack's shipment has not been received here, or is in quarantine"
+                raise LifecycleError(message, field=f"packs[{number}]", value=uri, rule=RULE)
 
     def _add(self, session: Session, operation: Operation, units: Sequence[tuple[str, int]]) -> int:
         session.add(operation)
@@ -223,24 +243,30 @@ class StatusService:
         operation.error, operation.time = error, row.block_time
         if operation.reverses is None:
             operation.receipt = None if outcomes is None else row.digest
-        gone = Place.GONE if Status(operation.to) in GONE else Place.HERE
+        before = {unit.uri for unit in units if _is_changed(unit)}
         for unit in units:
             unit.outcome = None if outcomes is None else outcomes[unit.position]
             unit.found = found.get(unit.unit)
             session.add(unit)
         session.add(operation)
-        changed = [unit.uri for unit in units if unit.outcome is not None and unit.outcome < REFUSED]
-        if outcomes is None:  # as if it had not been: the packs are where they were
-            gone, changed = (Place.GONE if operation.reverses else Place.HERE), [unit.uri for unit in units]
-        known = self._store.states(session, changed)
-        here = [uri for uri in changed if uri in known and known[uri].place in (Place.HERE, Place.GONE)]
-        self._store.put_inside(session, here, None, gone)
+        after = {unit.uri for unit in units if _is_changed(unit)}
+        if operation.reverses is not None:
+            self._move(session, after - before, Place.GONE, Place.HERE)
+            self._move(session, before - after, Place.HERE, Place.GONE)
+        elif Status(operation.to) in GONE:
+            self._move(session, after - before, Place.HERE, Place.GONE)
+            self._move(session, before - after, Place.GONE, Place.HERE)
         return operation
+
+    def _move(self, session: Session, uris: Collection[str], start: Place, end: Place) -> None:
+        """Those of the packs that are recorded at `start` are loose at `end` from now on."""
+        moved = [uri for uri, state in self._store.states(session, uris).items() if state.place is start]
+        self._store.put_inside(session, moved, None, end)
 
     def record(self, session: Session, operation: Operation) -> None:
         """The change is final: record it as an EPCIS event of the packs that were changed."""
         _, units = self._operation(session, operation.id or 0)
-        changed = [unit.uri for unit in units if unit.outcome is not None and unit.outcome < REFUSED]
+        changed = [unit.uri for unit in units if _is_changed(unit)]
         if not changed or operation.event is not None:
             return
         step = ("returning", "sellable_accessible") if operation.reverses else STEPS[Status(operation.to)]
@@ -289,12 +315,32 @@ class _Changed(Handler):
 
 
 class _Reversed(_Changed):
-    """What becomes of `reverseStatus`: its event names the receipt that was reversed, one call makes one event."""
+    """What becomes of `reverseStatus`: its event names the receipt that was reversed."""
 
     event = "StatusReversed"
 
-    def _is_ours(self, entry: ChainEvent, row: OutboxRow) -> bool:  # noqa: ARG002
-        return True
+    def _is_ours(self, entry: ChainEvent, row: OutboxRow) -> bool:
+        (number, *_), *_ = calls.load(row.args)
+        return bool(entry.args["id"] == number)
+
+
+def _check_unique(scans: Sequence[Scan]) -> None:
+    """One pack twice in a call would be a conflict with itself, and a false alarm."""
+    known: set[tuple[str, str]] = set()
+    for at, scan in enumerate(scans):
+        if (scan.gtin, scan.serial) in known:
+            raise LifecycleError(
+                "this pack is named twice; name it once",
+                field=f"packs[{at}]",
+                value=sgtin_uri(scan.gtin, scan.serial),
+                rule=RULE,
+            )
+        known.add((scan.gtin, scan.serial))
+
+
+def _is_changed(unit: OperationUnit) -> bool:
+    """Whether the included call changed this pack."""
+    return unit.outcome is not None and unit.outcome < REFUSED
 
 
 def outcome_words(unit: OperationUnit, to: Status) -> str:

@@ -92,9 +92,9 @@ class VerifyService:
     def _material(self, scan: Scan) -> Material:
         uri = sgtin_uri(scan.gtin, scan.serial)
         with self._database.read() as session:
-            disclosures = PedigreeReader(self._store, session).of([uri])
-        if disclosures:
-            return Material(disclosures)
+            # Events that only name the pack (seen here, dispensed here) do not tell where it came from.
+            if uri in self._store.units(session, [uri]):
+                return Material(PedigreeReader(self._store, session).of([uri]))
         found = self._locator.ask(scan)
         if found is None:
             return Material(())

@@ -1,0 +1,304 @@
+"""Capture over HTTP: what is stored and answered, what is sent twice, and what becomes of GS1's own examples."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shop import (
+    CASE,
+    GTIN,
+    PALLET,
+    PARTNER_GLN,
+    Json,
+    Shop,
+    an_event,
+    commissioning,
+    document,
+    pack,
+    packing,
+    shipping,
+    unpacking,
+)
+from sqlalchemy import update
+
+from packtrace.commit.pedigree import Pedigree
+from packtrace.epcis import read_document
+from packtrace.epcis.cbv_hash import event_hash
+from packtrace.facts import batch_number
+from packtrace.gs1 import sscc_uri, with_check_digit
+from packtrace.rules import RULE
+from packtrace_gateway.events.models import CommissionedBatch
+from packtrace_gateway.events.pedigrees import PedigreeReader
+
+INSPECTION = an_event("ObjectEvent", "OBSERVE", "inspecting", epcList=[pack(1)])
+
+
+def unit(number: int) -> str:
+    return sscc_uri(with_check_digit(f"0950600{number:010}"))
+
+
+def hash_of(event: Json) -> str:
+    return event_hash(read_document(json.dumps(document(event)).encode()).events[0])
+
+
+# ---- one lot ----
+
+
+def test_a_thousand_packs_are_commissioned_in_one_event(new_shop: Shop) -> None:
+    packs = [pack(number) for number in range(1000)]
+    made = commissioning(packs)
+    answer = new_shop.send(document(made))
+    assert answer.status_code == 202
+    (captured,) = answer.json()["events"]
+    assert captured["eventID"] == captured["cbvHash"] == hash_of(made)
+    assert captured["batch"] == batch_number(11, 0)
+    rows = new_shop.rows()
+    assert len(rows["unit"]) == 1000
+    assert len(rows["event"]) == 1
+    assert len(rows["item_tile"]) == 5  # four tiles of up to 256 items, and their roots
+    ((contract, function, state),) = [(row[1], row[2], row[8]) for row in rows["outbox"]]
+    assert (contract, function, state) == ("PackLedger", "propose", "queued")
+    with new_shop.gateway.database.read() as session:
+        pedigree = Pedigree(PedigreeReader(new_shop.gateway.store, session).of(packs[::333]))
+    (shown,) = [disclosure.verify() for disclosure in pedigree.disclosures]
+    assert shown.digest.hex() == captured["digest"]
+    batches = new_shop.client.get("/batches", headers=new_shop.keys["line"]).json()
+    assert [(batch["number"], batch["count"], batch["state"]) for batch in batches] == [
+        (batch_number(11, 0), 1000, "proposing")
+    ]
+
+
+def test_a_document_is_captured_in_its_order(new_shop: Shop) -> None:
+    packs = [pack(number) for number in range(6)]
+    answer = new_shop.send(
+        document(commissioning(packs), packing(CASE, packs[:4]), packing(PALLET, [CASE, packs[4]]), unpacking(PALLET))
+    )
+    assert answer.status_code == 202, answer.text
+    assert len(answer.json()["events"]) == 4
+    calls = [(row[1], row[2]) for row in new_shop.rows()["outbox"]]
+    assert calls == [("PackLedger", "propose"), ("CustodyLedger", "register"), ("CustodyLedger", "unpack")]
+
+
+def test_a_hundred_cases_take_two_calls(new_shop: Shop) -> None:
+    packs = [pack(number) for number in range(100)]
+    cases = [unit(number) for number in range(100)]
+    answer = new_shop.send(
+        document(commissioning(packs), *(packing(case, [one]) for case, one in zip(cases, packs, strict=True)))
+    )
+    assert answer.status_code == 202, answer.text
+    functions = [row[2] for row in new_shop.rows()["outbox"]]
+    assert functions == ["propose", "register", "register"]
+
+
+def test_more_units_than_a_unit_may_hold_are_refused(new_shop: Shop) -> None:
+    packs = [pack(number) for number in range(129)]
+    cases = [unit(number) for number in range(130)]
+    events = [packing(case, [one]) for case, one in zip(cases, packs, strict=False)]
+    before = new_shop.rows()
+    answer = new_shop.send(document(commissioning(packs), *events, packing(cases[129], cases[:129])))
+    assert answer.status_code == 409
+    problem = answer.json()
+    assert (problem["field"], problem["value"], problem["rule"]) == (
+        "epcisBody.eventList[130].childEPCs",
+        129,
+        RULE,
+    )
+    assert new_shop.rows() == before
+
+
+def test_spellings_of_one_serial_are_one_pack(new_shop: Shop) -> None:
+    assert new_shop.send(document(commissioning([pack(1)]))).status_code == 202
+    urn = document(packing("urn:epc:id:sscc:9506000.0000000001", ["urn:epc:id:sgtin:9506000.013435.SN00001"]))
+    assert new_shop.send(urn).status_code == 202
+    held = {row[1]: row for row in new_shop.rows()["logistic_unit"]}
+    assert list(held) == ["https://id.gs1.org/00/095060000000000015"]
+
+
+def test_what_is_outside_the_alphabet_of_uris_is_kept_apart(new_shop: Shop) -> None:
+    """A serial may hold a slash; its URI must not be split there."""
+    odd = [f"https://id.gs1.org/01/{GTIN}/21/{serial}" for serial in ("A%2FB", "A", "B", "A%25")]
+    assert new_shop.send(document(commissioning(odd))).status_code == 202
+    with new_shop.gateway.database.read() as session:
+        assert set(new_shop.gateway.store.units(session, odd)) == set(odd)
+
+
+# ---- one event ----
+
+
+@pytest.mark.parametrize(
+    "event_id", [None, "urn:uuid:374d95fc-9457-4a51-bd6a-0bba133845a8", "https://ex.com/e?a=1&b=2#x/y"]
+)
+def test_one_event_is_created_and_found_again_where_the_answer_says(shop: Shop, event_id: str | None) -> None:
+    given = INSPECTION | {"@context": document()["@context"], "epcList": [pack(3000 + len(event_id or ""))]}
+    answer = shop.send(given | ({"eventID": event_id} if event_id else {}), path="/events")
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["eventID"] == (event_id or hash_of(given))
+    state = shop.client.get(answer.headers["location"], headers=shop.keys["auditor"])
+    assert state.status_code == 200, state.text
+    assert state.json()["digest"] == answer.json()["digest"]
+    assert (state.json()["proof"], state.json()["seal"]) == ("captured", None)
+
+
+def test_an_event_that_was_not_captured_here_is_not_found(new_shop: Shop) -> None:
+    answer = new_shop.client.get("/events/urn:uuid:nothing", headers=new_shop.keys["auditor"])
+    assert answer.status_code == 404
+    assert answer.json()["value"] == "urn:uuid:nothing"
+
+
+# ---- sent twice ----
+
+
+def test_the_same_event_twice_is_acknowledged_and_stored_once(new_shop: Shop) -> None:
+    body = document(commissioning([pack(number) for number in range(10)]), INSPECTION)
+    first = new_shop.send(body).json()["events"]
+    before = new_shop.rows()
+    again = new_shop.send(body)
+    assert again.status_code == 202
+    assert again.json()["events"] == [entry | {"alreadyCaptured": True} for entry in first]
+    assert new_shop.rows() == before
+
+
+def test_the_same_event_in_another_spelling_is_the_same(new_shop: Shop) -> None:
+    """What the CBV hash does not tell apart: a list's order, an identifier's spelling, a time's offset."""
+    new_shop.send(document(commissioning([pack(1), pack(2)])))
+    before = new_shop.rows()
+    turned = commissioning(
+        ["urn:epc:id:sgtin:9506000.013435.SN00002", pack(1)], eventTime="2026-01-05T09:00:00.000+01:00"
+    )
+    answer = new_shop.send(document(turned))
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["events"][0]["alreadyCaptured"] is True
+    assert new_shop.rows() == before
+
+
+def test_the_same_event_twice_in_one_document_is_stored_once(new_shop: Shop) -> None:
+    answer = new_shop.send(document(INSPECTION, INSPECTION)).json()["events"]
+    assert [entry.get("alreadyCaptured", False) for entry in answer] == [False, True]
+    assert len(new_shop.rows()["event"]) == 1
+
+
+def test_an_events_id_is_its_own(new_shop: Shop) -> None:
+    named = INSPECTION | {"eventID": "urn:uuid:374d95fc-9457-4a51-bd6a-0bba133845a8"}
+    assert new_shop.send(document(named)).status_code == 202
+    before = new_shop.rows()
+    other = named | {"disposition": "damaged"}
+    answer = new_shop.send(document(other))
+    assert answer.status_code == 409
+    assert answer.json()["field"] == "epcisBody.eventList[0].eventID"
+    assert new_shop.rows() == before
+
+
+def test_one_line_after_another_gets_every_serial_at_most_once(new_shop: Shop) -> None:
+    """Eight lines commission overlapping lots at the same moment."""
+    answers: list[int] = []
+
+    def line(number: int) -> None:
+        body = document(commissioning([pack(number), pack(number + 1)], lot=f"L{number}"))
+        answers.append(new_shop.send(body).status_code)
+
+    lines = [threading.Thread(target=line, args=(number,)) for number in range(8)]
+    for one in lines:
+        one.start()
+    for one in lines:
+        one.join()
+    rows = new_shop.rows()
+    assert sorted(set(answers)) == [202, 409]
+    assert len(rows["unit"]) == 2 * answers.count(202)
+    assert len(rows["event"]) == answers.count(202) == len(rows["commissioned_batch"])
+    assert len({row[0] for row in rows["commissioned_batch"]}) == answers.count(202)
+
+
+# ---- goods that are not released ----
+
+
+def test_a_lot_leaves_the_company_only_when_it_is_released(new_shop: Shop) -> None:
+    new_shop.send(document(commissioning([pack(1)]), packing(CASE, [pack(1)]), packing(PALLET, [CASE])))
+    answer = new_shop.send(document(shipping([PALLET])))
+    assert answer.status_code == 409
+    assert "not released" in answer.json()["detail"]
+    with new_shop.gateway.database.write() as session:  # as when the chain had answered
+        session.execute(update(CommissionedBatch).values(state="released"))
+    assert new_shop.send(document(shipping([PALLET], PARTNER_GLN))).status_code == 202
+    functions = [row[2] for row in new_shop.rows()["outbox"]]
+    assert functions[-1] == "ship"
+    assert len(new_shop.rows()["shipped_unit"]) == 1
+
+
+# ---- GS1's own examples ----
+
+OBSERVED = "an observation moves nothing"
+LOOSE = "loose packs are not shipped or received: units of ours move in logistic units"
+DECLARED = "an error declaration takes nothing back here"
+# File: what becomes of it and why; of a refusal the status and the field.
+EXAMPLES: dict[str, tuple[int, str | None, str]] = {
+    "Example_9.6.1-ObjectEvent.jsonld": (409, "epcisBody.eventList[0].epcList[0]", LOOSE),
+    "Example_9.6.1-ObjectEvent-with-pseudo-SBDH-headers.jsonld": (409, "epcisBody.eventList[0].epcList[0]", LOOSE),
+    "Example_9.6.1-with-comment.jsonld": (409, "epcisBody.eventList[0].epcList[0]", LOOSE),
+    "Example_9.6.1-ObjectEventWithDigitalLink.jsonld": (409, "epcisBody.eventList[0].epcList[0]", LOOSE),
+    "Example_9.6.1-ObjectEvent-with-error-declaration.jsonld": (
+        409,
+        "epcisBody.eventList[0].errorDeclaration",
+        DECLARED,
+    ),
+    "PersistentDisposition-example.jsonld": (409, "epcisBody.eventList[0].epcList[0]", LOOSE),
+    "Example_9.6.2-ObjectEvent.jsonld": (202, None, "quantities alone move nothing"),
+    "Example_9.6.2-ObjectEventWithDigitalLink.jsonld": (202, None, "quantities alone move nothing"),
+    "Example_9.6.3-AggregationEvent.jsonld": (202, None, OBSERVED),
+    "Example_9.6.3-AggregationEventWithDigitalLink.jsonld": (202, None, OBSERVED),
+    "SensorDataExample1.jsonld": (202, None, OBSERVED),
+    "SensorDataExample1b.jsonld": (202, None, OBSERVED),
+    "SensorDataExample2.jsonld": (202, None, OBSERVED),
+    "SensorDataExample3.jsonld": (202, None, OBSERVED),
+    "SensorDataExample4.jsonld": (202, None, OBSERVED),
+    "SensorDataExample5.jsonld": (202, None, OBSERVED),
+    "SensorDataExample6.jsonld": (202, None, OBSERVED),
+    "SensorDataExample7.jsonld": (202, None, OBSERVED),
+    "SensorDataExample8.jsonld": (202, None, "52 kg of a lot are packed under an SSCC that is new here"),
+    "SensorDataExample9.jsonld": (202, None, OBSERVED),
+    "SensorDataExample10.jsonld": (202, None, OBSERVED),
+    "SensorDataExample13.jsonld": (202, None, OBSERVED),
+    "SensorDataExample14.jsonld": (202, None, OBSERVED),
+    "SensorDataExample15.jsonld": (202, None, OBSERVED),
+    "SensorDataExample16.jsonld": (202, None, OBSERVED),
+    "SensorDataExample17.jsonld": (202, None, OBSERVED),
+    "object_event_all_possible_fields.jsonld": (409, "epcisBody.eventList[0].errorDeclaration", DECLARED),
+    "aggregation_event_all_possible_fields.jsonld": (409, "epcisBody.eventList[0].errorDeclaration", DECLARED),
+    "ObjectEvent.json": (409, "epcList[0]", LOOSE),
+    "AggregationEvent.json": (202, None, OBSERVED),
+}
+
+
+def examples(standards: Path) -> dict[str, Any]:
+    """GS1's documents and events of the two types, by file name; without event IDs, which some of them share."""
+    folder = standards / "epcis"
+    found = {}
+    for path in [*folder.glob("examples-json/**/*.jsonld"), *folder.glob("json-schema/test/*.json")]:
+        given = json.loads(path.read_text())
+        events = given["epcisBody"].get("eventList", []) if "epcisBody" in given else [given]
+        if events and all(event["type"] in ("ObjectEvent", "AggregationEvent") for event in events):
+            for event in events:
+                event.pop("eventID", None)
+            found[path.name] = given
+    return found
+
+
+@pytest.mark.standards
+def test_gs1s_examples_are_captured_or_refused_by_a_rule_of_ours(shop: Shop, standards: Path) -> None:
+    found = examples(standards)
+    assert set(found) == set(EXAMPLES)
+    for name, given in sorted(found.items()):
+        status, field, why = EXAMPLES[name]
+        before = shop.rows()
+        answer = shop.send(given)
+        assert answer.status_code == status, (name, why, answer.text)
+        if status == 202:
+            events = answer.json()["events"]
+            assert not any(entry.get("alreadyCaptured") for entry in events), name
+            assert len(shop.rows()["event"]) == len(before["event"]) + len(events)
+        else:
+            assert (answer.json()["field"], answer.json()["rule"]) == (field, RULE), name
+            assert shop.rows() == before, name
+    moved = {row[1] for row in shop.rows()["logistic_unit"]}
+    assert moved == {"https://id.gs1.org/00/040123451111111110"}  # the one that was packed
