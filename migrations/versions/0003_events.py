@@ -48,9 +48,7 @@ def upgrade() -> None:
     )
     op.create_index("event_record_time", "event", ["record_time"])
     op.create_index("event_seal", "event", ["seal_id"])
-    op.create_index(
-        "event_unsealed", "event", ["id"], sqlite_where=sa.text("seal_id IS NULL AND secret IS NOT NULL")
-    )
+    op.create_index("event_unsealed", "event", ["id"], sqlite_where=sa.text("seal_id IS NULL AND secret IS NOT NULL"))
     op.create_table(
         "item_tile",
         sa.Column("event", ID, sa.ForeignKey("event.id"), primary_key=True),

@@ -47,7 +47,9 @@ def typed_data_comments() -> dict[str, str]:
     """`Contract.function` → its typed data's encoded type, as the interfaces document it."""
     found = {}
     for path in sorted(INTERFACES.glob("I*.sol")):
-        pattern = r"typed data[^:\n]*: (\w+\([^\n]*?\)(?:\w+\([^\n]*\))?)(?:,[^\n]*)?\n(?:\s*///[^\n]*\n)*\s*function (\w+)"
+        pattern = (
+            r"typed data[^:\n]*: (\w+\([^\n]*?\)(?:\w+\([^\n]*\))?)(?:,[^\n]*)?\n(?:\s*///[^\n]*\n)*\s*function (\w+)"
+        )
         for encoded, function in re.findall(pattern, path.read_text()):
             found[f"{path.stem[1:]}.{function}"] = encoded
     return found
@@ -118,7 +120,9 @@ class Chain:
         self.write("PartyRegistry", "addKey", party, account.address, purposes, 0, LATEST)
         return account
 
-    def typed_data(self, contract: str, function: str, values: dict[str, Any], nonce: int, deadline: int) -> dict[str, Any]:
+    def typed_data(
+        self, contract: str, function: str, values: dict[str, Any], nonce: int, deadline: int
+    ) -> dict[str, Any]:
         types = types_of(TYPED_DATA[f"{contract}.{function}"])
         domain = {
             "name": "packtrace",
@@ -126,7 +130,12 @@ class Chain:
             "chainId": self.w3.eth.chain_id,
             "verifyingContract": self.contracts[contract].address,
         }
-        domain_type = [("name", "string"), ("version", "string"), ("chainId", "uint256"), ("verifyingContract", "address")]
+        domain_type = [
+            ("name", "string"),
+            ("version", "string"),
+            ("chainId", "uint256"),
+            ("verifyingContract", "address"),
+        ]
         return {
             "types": {"EIP712Domain": [{"name": n, "type": t} for n, t in domain_type], **types},
             "primaryType": next(iter(types)),
@@ -143,12 +152,16 @@ class Chain:
         data = self.typed_data(contract, function, values, nonce, DEADLINE)
         return key.address, nonce, DEADLINE, bytes(key.sign_message(encode_typed_data(full_message=data)).signature)
 
-    def relay(self, key: LocalAccount, contract: str, function: str, values: dict[str, Any], lane: int = 1) -> TxReceipt:
+    def relay(
+        self, key: LocalAccount, contract: str, function: str, values: dict[str, Any], lane: int = 1
+    ) -> TxReceipt:
         """Sign `values`, the members of the function's typed data, and let the relayer send the call."""
         consent = self.consent(key, contract, function, values, lane)
         return self.send(contract, function, arguments_of(function, values), consent)
 
-    def send(self, contract: str, function: str, arguments: list[Any], *consents: tuple[str, int, int, bytes]) -> TxReceipt:
+    def send(
+        self, contract: str, function: str, arguments: list[Any], *consents: tuple[str, int, int, bytes]
+    ) -> TxReceipt:
         call = self.contracts[contract].get_function_by_name(function)(*arguments, *consents)
         return self._mined(call.transact({"from": self.relayer, "gas": 16_777_215}))
 
@@ -175,7 +188,8 @@ def units_of(batch: int, indices: Any) -> bytes:
 def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An anvil of our own on a free port."""
     anvil = ROOT / "node_modules" / ".bin" / "anvil"
-    assert anvil.exists() and shutil.which("node", path=environment()["PATH"]), "run ./packtrace test, or npm ci first"
+    assert anvil.exists(), "run ./packtrace test, which installs it"
+    assert shutil.which("node", path=environment()["PATH"]), "run ./packtrace test, which installs it"
     log = tmp_path_factory.mktemp("anvil") / "log"  # a file: anvil stops when nobody empties its pipe
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -185,7 +199,8 @@ def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         deadline = time.monotonic() + 30
         while not (listening := re.search(r"^Listening on (\S+)\s", log.read_text(), re.MULTILINE)):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         yield f"http://{listening[1]}"
     finally:

@@ -99,7 +99,9 @@ def figures(world: Any) -> Figures:
         release(world, own)
     wide = batch_of(PLANT, 3)
 
-    made.note("dispense one, fresh slot, first of its lane", change(world, world.pharmacist, SUPPLIED, units_of(wide, [0])))
+    made.note(
+        "dispense one, fresh slot, first of its lane", change(world, world.pharmacist, SUPPLIED, units_of(wide, [0]))
+    )
     made.note("dispense one, fresh slot", change(world, world.pharmacist, SUPPLIED, units_of(wide, [64 * 5000])))
     made.note("dispense one, slot in use", change(world, world.pharmacist, SUPPLIED, units_of(wide, [1])))
     made.note("dispense one already supplied", change(world, world.pharmacist, SUPPLIED, units_of(wide, [1])))
@@ -112,8 +114,10 @@ def figures(world: Any) -> Figures:
               change(world, world.pharmacist, SUPPLIED, units_of(wide, [64 + 2 + i for i in range(200)])))  # fmt: skip
     made.note("dispense 200 already supplied",
               change(world, world.pharmacist, SUPPLIED, units_of(wide, [64 + 2 + i for i in range(200)])))  # fmt: skip
-    made.note("dispense 256, 256 fresh slots",
-              change(world, world.pharmacist, SUPPLIED, units_of(wide, [64 * s for s in range(1000, 1256)])))  # fmt: skip
+    made.note(
+        "dispense 256, 256 fresh slots",
+        change(world, world.pharmacist, SUPPLIED, units_of(wide, [64 * s for s in range(1000, 1256)])),
+    )
     for own in range(4, 54):
         change(world, world.maker, LOCKED, units_of(batch_of(PLANT, own), [0]))
     many = b"".join(units_of(batch_of(PLANT, own), [1]) for own in range(4, 54))

@@ -330,5 +330,3 @@ def _compare_custody(package: Package, facts: Facts, findings: Findings) -> None
         else:
             where = f"{known.state.name.lower().replace('_', ' ')}, holder {known.holder}"
             findings.broken.append(f"{uri} is not on its way from party {package.sender} to here ({where})")
-
-

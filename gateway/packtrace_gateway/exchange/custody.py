@@ -381,5 +381,3 @@ def _rows(session: Session, model: type[Row], *conditions: Any) -> list[Row]:
 
 def _keep(session: Session, *rows: Any) -> None:
     session.add_all(rows)
-
-

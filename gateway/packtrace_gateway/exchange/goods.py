@@ -219,9 +219,7 @@ class GoodsService:
         for parent, children in moved.items():
             self._store.put_inside(session, children, units[parent], Place.HERE)
 
-    def _announce(
-        self, session: Session, arrival: Arrival, contents: Contents, units: dict[str, LogisticUnit]
-    ) -> None:
+    def _announce(self, session: Session, arrival: Arrival, contents: Contents, units: dict[str, LogisticUnit]) -> None:
         """What was shipped is expected; or accepted, where the goods came before their data."""
         here, rows = [], []
         for uri in contents.package.units:

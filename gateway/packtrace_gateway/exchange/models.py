@@ -143,4 +143,3 @@ class ArrivalUnit(SQLModel, table=True):
     outbox: int | None = None
     note: str | None = Field(default=None, sa_column=Column(Text))
     tried_at: float = 0.0
-

@@ -78,5 +78,3 @@ def _digest(text: Any) -> bytes:
     if not isinstance(text, str) or not _DIGEST.fullmatch(text):
         raise DocumentError("name the package by its SHA-256", field="digest", value=text, rule="64 hexadecimal digits")
     return bytes.fromhex(text)
-
-

@@ -271,5 +271,3 @@ class Sending:
             stored.error = None if accepted else "; ".join(receipt.reasons)
             stored.updated_at = time.time()
             session.add(stored)
-
-
