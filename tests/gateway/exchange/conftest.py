@@ -374,9 +374,10 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
 
 @contextmanager
 def network(folder: Path) -> Iterator[World]:
-    with pytest.MonkeyPatch.context() as patch, Devnet(
-        folder / "devnet", block_time=BLOCK_SECONDS, save_interval=3600
-    ) as devnet:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        Devnet(folder / "devnet", block_time=BLOCK_SECONDS, save_interval=3600) as devnet,
+    ):
         for module, name, seconds in QUICKLY:
             patch.setattr(module, name, seconds)
         account = devnet.accounts[0]

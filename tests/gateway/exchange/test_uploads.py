@@ -67,25 +67,20 @@ def cutting_proxy(target: int, cuts: list[int]) -> Iterator[int]:
         listener.close()
 
 
-@pytest.fixture
-def pallet_of_two_pieces(world: Any) -> tuple[str, list[str]]:
-    """A pallet whose pedigree needs more than one piece."""
-    packs = world.packs(24_000)
-    world.lot(packs, lot="BIG")
-    plant, (pallet, *cases) = world[PLANT], world.units(25)
-    plant.capture(*(plant.pack(case, packs[at::24]) for at, case in enumerate(cases)), plant.pack(pallet, cases))
-    return pallet, packs
+PIECE = 1 << 16  # smaller than in earnest, so that a small pallet needs several
 
 
 def test_an_upload_that_is_cut_off_at_any_byte_goes_on_where_it_was(
-    world: Any, pallet_of_two_pieces: tuple[str, list[str]]
+    world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for side in ("sending", "receiving"):
+        monkeypatch.setattr(f"packtrace_gateway.exchange.{side}.PIECE_BYTES", PIECE)
     plant, wholesaler = world[PLANT], world[WHOLESALER]
-    pallet, packs = pallet_of_two_pieces
+    pallet, _, packs = world.pallet(packs=2400, cases=4)
     chance = random.Random(7)
-    # Each cut comes before its connection has done its work: in the first piece, then in the second.
-    first, second = chance.sample(range(1000, PIECE_BYTES), 3), chance.sample(range(200_000), 2)
-    cuts = [0, 100, *first, PIECE_BYTES + 20_000, *second]
+    # Each cut comes before its connection has done its work: in the first piece, then in the second, then in the last.
+    first, later = chance.sample(range(1000, PIECE), 4), chance.sample(range(10_000), 3)
+    cuts = [0, 100, *first, PIECE + 20_000, *later]
     with cutting_proxy(wholesaler.settings.port, cuts) as port:
         world.admin.set_profile(WHOLESALER, name="party 20", endpoint=f"http://127.0.0.1:{port}")
         try:
@@ -95,7 +90,7 @@ def test_an_upload_that_is_cut_off_at_any_byte_goes_on_where_it_was(
             world.admin.set_profile(WHOLESALER, name="party 20", endpoint=wholesaler.settings.endpoint or "")
     assert cuts == []
     shipment = plant.wait_hand_over(pallet, "delivered")
-    assert shipment["size"] == arrival["size"] > PIECE_BYTES
+    assert shipment["size"] == arrival["size"] > 2 * PIECE
     wholesaler.capture(wholesaler.receive([pallet]))
     wholesaler.wait_goods(pallet, "received")
     assert wholesaler.place(packs[-1]) == "HERE"
