@@ -163,6 +163,7 @@ def _add_workers(gateway: Gateway) -> None:
         )
     )
     gateway.outbox.on_queued(workers.add("outbox", sender.run_once).wake)
+    workers.at_the_end(sender.close)
     follower = Follower(gateway.database, gateway.node, gateway.deployment)
     follower.register(gateway.alerts)
     workers.add("follower", follower.run_once)

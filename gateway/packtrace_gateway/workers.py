@@ -114,6 +114,7 @@ class Workers:
 
     def __init__(self) -> None:
         self._workers: list[Worker] = []
+        self._at_the_end: list[Callable[[], None]] = []
 
     def add(self, name: str, run_once: Callable[[], float]) -> Worker:
         """A new worker; it starts with `start()`. Names are unique."""
@@ -122,6 +123,10 @@ class Workers:
         worker = Worker(name, run_once)
         self._workers.append(worker)
         return worker
+
+    def at_the_end(self, action: Callable[[], None]) -> None:
+        """Call `action` once all workers have stopped, to give back what they held."""
+        self._at_the_end.append(action)
 
     def start(self) -> None:
         for worker in self._workers:
@@ -135,6 +140,11 @@ class Workers:
         for worker in self._workers:
             if not worker.join(max(deadline - time.monotonic(), 0.0)):
                 log.error("%s did not stop within %.0f seconds", worker.name, timeout)
+        for action in self._at_the_end:
+            try:
+                action()
+            except Exception:
+                log.exception("something was not given back at the end")
 
     def health(self) -> list[Health]:
         return [worker.health() for worker in self._workers]
