@@ -40,7 +40,8 @@ class Telling:
     def progress(self, text: str, total: float | None = None) -> Iterator[Progress]:
         """A bar for what takes longer than a second; without a total, a spinner."""
         columns = [SpinnerColumn(), TextColumn("  {task.description}"), BarColumn(), TimeElapsedColumn()]
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        disabled = not self.console.is_terminal  # a log wants no bars
+        with Progress(*columns, console=self.console, transient=True, disable=disabled) as progress:
             progress.add_task(text, total=total)
             yield progress
 
