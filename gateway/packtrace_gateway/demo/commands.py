@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from packtrace_gateway import keys
 from packtrace_gateway.demo.day import play
@@ -55,18 +54,21 @@ def _empty(folder: Path | None) -> Path:
 
 
 def _print_addresses(network: Network, console: Console) -> None:
-    console.print(
-        f"\nNode {network.devnet.url} (chain {network.devnet.chain_id}), deployment {network.deployment_file}"
-    )
-    table = Table("company", "party", "GLN", "gateway", "API key", "signing keys")
+    """One fact a line, never cut: these are for copying."""
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True)
+
+    say(f"\nnode        {network.devnet.url} (chain {network.devnet.chain_id})")
+    say(f"deployment  {network.deployment_file}")
     for running in network.gateways.values():
-        own = "\n".join(f"{purpose} {address}" for purpose, address in keys.addresses(running.settings))
         company = running.company
-        table.add_row(company.name, str(company.party), company.gln, running.client.url, running.api_key, own)
-    console.print(table)
-    console.print(
-        f"Folders and logs are in {network.folder}. The API's pages: <gateway>/docs, the API key as password."
-    )
+        say(f"\n[bold]{company.name}[/bold], party {company.party}, GLN {company.gln}")
+        say(f"  gateway   {running.client.url}")
+        say(f"  API key   {running.api_key}")
+        for purpose, address in keys.addresses(running.settings):
+            say(f"  {purpose:<9} {address}")
+    say(f"\nFolders and logs are in {network.folder}. Each API's pages are at /docs, the API key as the password.")
 
 
 def _until_interrupted(console: Console) -> None:
