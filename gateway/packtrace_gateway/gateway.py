@@ -52,7 +52,7 @@ class Gateway:
     alerts: AlertService
 
 
-def _of_request(request: Request) -> Gateway:
+async def _of_request(request: Request) -> Gateway:  # async, so that it costs no thread
     gateway: Gateway = request.app.state.gateway
     return gateway
 

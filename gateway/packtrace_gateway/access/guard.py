@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Security
 from fastapi.concurrency import run_in_threadpool
@@ -54,10 +54,10 @@ class Guard:
         await self.app(scope, receive, send)
 
 
-def require(*roles: Role) -> Callable[..., Caller]:
+def require(*roles: Role) -> Callable[..., Awaitable[Caller]]:
     """A dependency: the caller, who has one of `roles` (403 otherwise). Every route but the signed ones has one."""
 
-    def caller(request: Request, _key: object = Security(_BEARER)) -> Caller:
+    async def caller(request: Request, _key: object = Security(_BEARER)) -> Caller:  # async, so that it costs no thread
         known: Caller = request.state.caller
         if known.roles.isdisjoint(roles):
             raise ForbiddenError(
