@@ -3,7 +3,8 @@
 from datetime import date
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+import orjson
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from packtrace.errors import IdentifierError
@@ -63,11 +64,12 @@ def read_code(code: str) -> Scan:
     return Scan(elements.gtin, elements.serial, elements.lot, elements.expiry)
 
 
-@router.post("/verify", dependencies=[Depends(require(*READERS))])
-def verify(code: Code, gateway: GatewayDependency, material: bool = False) -> dict[str, Any]:
+@router.post("/verify", response_model=None, dependencies=[Depends(require(*READERS))])
+def verify(code: Code, gateway: GatewayDependency, material: bool = False) -> Response:
     """The verdict on a pack; with `material=true` also the proofs, for a client that checks them itself."""
     verified = gateway.verify.verify(code.scan())
     answer: dict[str, Any] = {"verdict": verified.verdict.to_json()}
     if material:
         answer["material"] = verified.material.to_json()
-    return answer
+    # Written here, in this thread: the way of other routes takes another thread and a tenth of the whole time.
+    return Response(orjson.dumps(answer), media_type="application/json")
