@@ -200,7 +200,7 @@ def test_paused_devnet_makes_no_block_until_told(devnet: Devnet) -> None:
     assert len(devnet.node.request("eth_getBlockByNumber", ["latest", False])["transactions"]) == 2
     devnet.resume_mining()
     devnet.node.send_raw(raw(devnet, 1))
-    assert devnet.node.block().number == 2
+    wait_for(lambda: devnet.node.block().number == 2)
 
 
 def test_resuming_mines_what_waited(devnet: Devnet) -> None:

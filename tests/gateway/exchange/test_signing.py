@@ -81,10 +81,12 @@ def test_an_api_key_opens_nothing_here(world: Any) -> None:
         {"method": "PATCH"},
         {"network": "1:0x0000000000000000000000000000000000000000"},
         {"changed": {signing.NONCE: "0" * 32}},
-        {"changed": {signing.TIME: str(int(time.time()) + 1)}},
+        {"changed": {signing.TIME: None}},
     ],
 )
 def test_a_request_that_was_changed_after_signing_is_nobodys(send: Send, change: Any) -> None:
+    if signing.TIME in change.get("changed", {}):  # a time of now, not of when the tests were collected
+        change = {"changed": {signing.TIME: str(int(time.time()) + 1)}}
     status, field, detail = refusal(send(**change))
     assert (status, field) == (401, signing.SIGNATURE)
     assert "no registered key" in detail
