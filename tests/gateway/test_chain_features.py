@@ -84,12 +84,17 @@ class Plant:
 
     def idle(self) -> None:
         """Wait until every event is sealed, and every call at its end or in a block."""
-        self.until(
-            lambda: (
-                not any(call["state"] in ("queued", "signed", "broadcast") for call in self.get("/outbox")["calls"])
-                and not any(row.seal_id is None and row.secret for row in self.events())
-            )
-        )
+        self.until(lambda: self.sealed() and not self.calls("queued", "signed", "broadcast"))
+
+    def quiet(self) -> None:
+        """Wait until nothing moves: every call is at its end, so that the next block has what the test sends only."""
+        self.until(lambda: self.sealed() and not self.calls("queued", "signed", "broadcast", "included"), mine=True)
+
+    def calls(self, *states: str) -> list[Json]:
+        return [call for call in self.get("/outbox")["calls"] if call["state"] in states]
+
+    def sealed(self) -> bool:
+        return not any(row.seal_id is None and row.secret for row in self.events())
 
     def events(self) -> list[StoredEvent]:
         with self.gateway.database.read() as session:
@@ -286,7 +291,7 @@ def test_a_batch_is_proposed_released_and_then_its_packs_are_available(plant: Pl
 
 
 def test_a_release_waits_for_its_proposal_and_is_sent_once(plant: Plant) -> None:
-    plant.idle()
+    plant.quiet()
     plant.devnet.pause_mining()
     try:
         lot = plant.commission(2)
@@ -330,7 +335,7 @@ def test_a_proposal_that_the_chain_refuses_cannot_be_released(plant: Plant) -> N
 
 def test_a_release_falls_with_its_proposal(plant: Plant) -> None:
     authorise(plant, line=PARTY, until=0)
-    plant.idle()
+    plant.quiet()
     plant.devnet.pause_mining()
     try:
         lot = plant.commission(2)
@@ -358,7 +363,7 @@ def test_a_withdrawn_proposal_is_not_released(plant: Plant) -> None:
 
 
 def test_an_event_is_captured_signed_anchored_and_final(plant: Plant) -> None:
-    plant.idle()
+    plant.quiet()
     plant.devnet.pause_mining()
     states = []
     try:
@@ -391,7 +396,7 @@ def lot(plant: Plant) -> Lot:
 
 
 def test_dispensed_is_shown_only_when_the_included_call_changed_the_pack(plant: Plant, lot: Lot) -> None:
-    plant.idle()
+    plant.quiet()
     plant.devnet.pause_mining()
     try:
         operation = plant.submit(lot, 0)
@@ -648,7 +653,7 @@ def appends(plant: Plant) -> list[Json]:
 
 
 def test_a_dispense_that_a_reorganisation_takes_back_is_pending_and_then_done_again(plant: Plant, lot: Lot) -> None:
-    plant.idle()
+    plant.quiet()
     plant.devnet.pause_mining()
     try:
         operation = plant.submit(lot, 17)
@@ -677,8 +682,7 @@ def test_a_dispense_that_a_reorganisation_takes_back_is_pending_and_then_done_ag
 def test_a_conflict_that_a_reorganisation_moves_opens_one_alert(plant: Plant, lot: Lot) -> None:
     assert plant.outcomes(lot, 18) == ["dispensed"]
     unit = plant.verdict(lot, 18)["unit"]
-    plant.idle()
-    plant.devnet.mine(3)
+    plant.quiet()
     plant.devnet.pause_mining()
     try:
         second = plant.submit(lot, 18)
@@ -696,7 +700,7 @@ def test_a_conflict_that_a_reorganisation_moves_opens_one_alert(plant: Plant, lo
 
 
 def test_a_reorganisation_takes_proposal_and_release_back_and_both_come_again(plant: Plant) -> None:
-    plant.idle()
+    plant.quiet()
     before = plant.devnet.node.block().number
     plant.devnet.pause_mining()
     try:

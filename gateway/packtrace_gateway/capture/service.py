@@ -5,9 +5,10 @@ checks the lifecycle, stores the events and queues their calls to the chain; onl
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
+from uuid import uuid4
 
 from sqlalchemy import func, select
 from sqlmodel import Session
@@ -178,8 +179,12 @@ class CaptureService:
         return captured
 
     def record(self, session: Session, event: Event) -> int:
-        """Record an event that the gateway itself witnessed on chain (a dispense that is final); moves nothing."""
-        number, _ = self._add(session, self._prepare(event, ""), Ledger(party=self._settings.party))
+        """Record an event that the gateway itself witnessed on chain (a dispense that is final); moves nothing.
+
+        It gets an ID of its own: a pack may be dispensed, given back and dispensed again in blocks of one second.
+        """
+        named = replace(event, event_id=f"urn:uuid:{uuid4()}")
+        number, _ = self._add(session, self._prepare(named, ""), Ledger(party=self._settings.party))
         return number
 
     def state(self, event_id: str) -> dict[str, Any]:
