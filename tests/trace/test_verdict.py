@@ -25,6 +25,7 @@ from journeys import (
     ship,
 )
 
+from packtrace.commit import seal
 from packtrace.commit.event import Ledger
 from packtrace.commit.header import Field, Header
 from packtrace.commit.pedigree import Pedigree
@@ -102,6 +103,36 @@ def test_each_finding_has_its_headline(world: World, headline: Headline) -> None
     verdict = CASES[headline](world)
     assert verdict.headline is headline
     assert verdict.reasons
+
+
+def test_an_aggregation_seen_at_shipping_ships_nothing(world: World) -> None:
+    """Goods leave with an ObjectEvent; to look at what is in a case at the gate moves nothing."""
+    seen = event(9, type="AggregationEvent", action="OBSERVE", biz_step="shipping", children=[PACKS[3]])
+    world.add(seen, Ledger(party=PHARMACY))
+    assert world.verdict().headline is Headline.AUTHENTIC
+
+
+def test_own_events_on_their_way_to_the_log_are_said_to_be(world: World) -> None:
+    entries = {key: entry for key, entry in world.entries.items() if key[2] != 8}
+    verdict = world.verdict(entries=entries)
+    assert verdict.headline is Headline.AUTHENTIC
+    assert next(check.detail for check in verdict.checks if check.name == "log") == (
+        "every event is in its party's log on chain, but for 1 recorded at this very place that are on their way there"
+    )
+
+
+def test_events_are_followed_in_the_order_in_which_they_were_recorded(world: World) -> None:
+    """What devices say of when it happened does not turn the journey round."""
+    for number, (_, commitment, proof) in enumerate(world.events):
+        core = commitment.header.core
+        core["eventTime"] = "2026-11-23T08:00:00.000Z" if number else "2026-11-24T08:00:00.000Z"
+        digests = [bytes(32), commitment.digest, bytes([1]) * 32]
+        moved = replace(proof, path=seal.seal_paths(digests)[1])
+        world.events[number] = world.events[number][0], commitment, moved
+        world.entries[proof.entry] = replace(world.entries[proof.entry], root=seal.seal_root(digests))
+    verdict = world.verdict()
+    assert verdict.headline is Headline.AUTHENTIC, verdict.reasons
+    assert [entry.step for entry in verdict.history][:3] == ["commissioning", "packing", "packing"]
 
 
 def test_expiry_begins_at_midnight_utc_of_the_day_after(world: World) -> None:
