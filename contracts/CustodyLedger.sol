@@ -19,17 +19,17 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
     bytes32 private constant REGISTRATION =
         keccak256("Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)");
     bytes32 private constant REGISTER = keccak256(
-        "Register(Registration[] registrations,uint256 nonce,uint48 deadline)Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)"
+        "Register(Registration[] registrations,address signer,uint256 nonce,uint48 deadline)Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)"
     );
-    bytes32 private constant SHIP = keccak256("Ship(uint64[] numbers,uint32 to,uint256 nonce,uint48 deadline)");
+    bytes32 private constant SHIP = keccak256("Ship(uint64[] numbers,uint32 to,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant CANCEL_SHIPMENT =
-        keccak256("CancelShipment(uint64[] numbers,uint256 nonce,uint48 deadline)");
+        keccak256("CancelShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant RECEIVE_SHIPMENT =
-        keccak256("ReceiveShipment(uint64[] numbers,uint256 nonce,uint48 deadline)");
+        keccak256("ReceiveShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant REFUSE_SHIPMENT =
-        keccak256("RefuseShipment(uint64[] numbers,uint256 nonce,uint48 deadline)");
-    bytes32 private constant UNPACK = keccak256("Unpack(uint64[] numbers,uint256 nonce,uint48 deadline)");
-    bytes32 private constant TAKE_OUT = keccak256("TakeOut(uint64[] numbers,uint256 nonce,uint48 deadline)");
+        keccak256("RefuseShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant UNPACK = keccak256("Unpack(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant TAKE_OUT = keccak256("TakeOut(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
 
     uint256 public constant MAX_UNITS = 256;
     uint8 public constant MAX_NESTING = 8;
@@ -64,12 +64,7 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
             named += registrations[i].children.length;
         }
         _checkLength(named);
-        _accept(
-            keccak256(
-                abi.encode(REGISTER, keccak256(abi.encodePacked(hashes)), consent.nonce, consent.deadline)
-            ),
-            consent
-        );
+        _accept(abi.encode(REGISTER, keccak256(abi.encodePacked(hashes))), consent);
         uint32 party = _partyOf(consent.signer);
         for (uint256 i = 0; i < registrations.length; ++i) {
             _register(registrations[i], party);
@@ -78,12 +73,7 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
 
     function ship(uint64[] calldata numbers, uint32 to, Consent calldata consent) external whenNotPaused {
         _checkLength(numbers.length);
-        _accept(
-            keccak256(
-                abi.encode(SHIP, keccak256(abi.encodePacked(numbers)), to, consent.nonce, consent.deadline)
-            ),
-            consent
-        );
+        _accept(abi.encode(SHIP, keccak256(abi.encodePacked(numbers)), to), consent);
         uint32 party = _partyOf(consent.signer);
         if (!REGISTRY.isLicensed(to)) revert ReceiverNotLicensed(to);
         for (uint256 i = 0; i < numbers.length; ++i) {
@@ -186,10 +176,7 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
         returns (uint32 party)
     {
         _checkLength(numbers.length);
-        _accept(
-            keccak256(abi.encode(typeHash, keccak256(abi.encodePacked(numbers)), consent.nonce, consent.deadline)),
-            consent
-        );
+        _accept(abi.encode(typeHash, keccak256(abi.encodePacked(numbers))), consent);
         return _partyOf(consent.signer);
     }
 

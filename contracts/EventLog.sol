@@ -12,7 +12,7 @@ import {SignedCalls} from "./SignedCalls.sol";
 /// @notice See `IEventLog`.
 contract EventLog is IEventLog, SignedCalls, PausableCalls {
     bytes32 private constant APPEND =
-        keccak256("Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,uint256 nonce,uint48 deadline)");
+        keccak256("Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,address signer,uint256 nonce,uint48 deadline)");
 
     IPartyRegistry public immutable REGISTRY;
 
@@ -27,9 +27,7 @@ contract EventLog is IEventLog, SignedCalls, PausableCalls {
         whenNotPaused
     {
         if (count == 0) revert EmptyBatch();
-        _accept(
-            keccak256(abi.encode(APPEND, lane, sequence, root, count, consent.nonce, consent.deadline)), consent
-        );
+        _accept(abi.encode(APPEND, lane, sequence, root, count), consent);
         (uint32 party,,) = REGISTRY.authority(consent.signer, Purposes.OPERATE);
         Entry[] storage entries = _entries[party][lane];
         if (sequence != entries.length) revert WrongSequence(uint64(entries.length), sequence);

@@ -21,15 +21,15 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     using UnitNumber for uint64;
 
     bytes32 private constant PROPOSE = keccak256(
-        "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,uint256 nonce,uint48 deadline)"
+        "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)"
     );
-    bytes32 private constant RELEASE = keccak256("Release(uint64 batch,uint256 nonce,uint48 deadline)");
-    bytes32 private constant WITHDRAW = keccak256("Withdraw(uint64 batch,uint256 nonce,uint48 deadline)");
+    bytes32 private constant RELEASE = keccak256("Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant WITHDRAW = keccak256("Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant CHANGE_STATUS =
-        keccak256("ChangeStatus(uint8 to,bytes units,bytes32 openings,uint256 nonce,uint48 deadline)");
+        keccak256("ChangeStatus(uint8 to,bytes units,bytes32 openings,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant REVERSE_STATUS =
-        keccak256("ReverseStatus(bytes32 id,bytes positions,uint256 nonce,uint48 deadline)");
-    bytes32 private constant LIFT_STATUS = keccak256("LiftStatus(bytes units,uint256 nonce,uint48 deadline)");
+        keccak256("ReverseStatus(bytes32 id,bytes positions,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant LIFT_STATUS = keccak256("LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline)");
 
     uint256 public constant MAX_UNITS = 256;
     uint256 public constant MAX_SUSPECTS_PER_DAY = 256;
@@ -90,22 +90,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     // ---- batches ----
 
     function propose(Proposal calldata proposal, Consent calldata consent) external whenNotPaused {
-        _accept(
-            keccak256(
-                abi.encode(
-                    PROPOSE,
-                    proposal.batch,
-                    proposal.productKey,
-                    proposal.lotKey,
-                    proposal.itemRoot,
-                    proposal.count,
-                    proposal.expiresAt,
-                    consent.nonce,
-                    consent.deadline
-                )
-            ),
-            consent
-        );
+        _accept(abi.encode(PROPOSE, proposal), consent);
         (uint32 party, uint32 product, uint32 mah) = REGISTRY.lineAuthority(consent.signer, proposal.productKey);
         uint64 batch = proposal.batch;
         if (batch.proposerOf() != party) revert BatchNumberNotYours(batch, party);
@@ -129,7 +114,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     }
 
     function release(uint64 batch, Consent calldata consent) external whenNotPaused {
-        _accept(keccak256(abi.encode(RELEASE, batch, consent.nonce, consent.deadline)), consent);
+        _accept(abi.encode(RELEASE, batch), consent);
         Batch storage data = _batches[batch];
         if (data.state != BatchState.PROPOSED) revert BatchNotProposed(batch);
         REGISTRY.qualityAuthority(consent.signer, data.product);
@@ -139,7 +124,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     }
 
     function withdraw(uint64 batch, Consent calldata consent) external whenNotPaused {
-        _accept(keccak256(abi.encode(WITHDRAW, batch, consent.nonce, consent.deadline)), consent);
+        _accept(abi.encode(WITHDRAW, batch), consent);
         (uint32 party,,) = REGISTRY.authority(consent.signer, Purposes.LINE);
         if (batch.proposerOf() != party) revert NotProposer(batch, party);
         Batch storage data = _batches[batch];
@@ -158,10 +143,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     {
         if (to == Status.ACTIVE) revert InvalidStatus(to);
         uint256 count = _countOf(units);
-        id = _accept(
-            keccak256(abi.encode(CHANGE_STATUS, to, keccak256(units), openings, consent.nonce, consent.deadline)),
-            consent
-        );
+        id = _accept(abi.encode(CHANGE_STATUS, to, keccak256(units), openings), consent);
         Call memory call = _callBy(consent.signer, id, to, StatusRules.ruleOf(to));
         if (to == Status.SUSPECT) _useAllowance(consent.signer, count);
         bytes memory outcomes = _settleAll(units, call);
@@ -175,11 +157,9 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         whenNotPaused
     {
         bytes32 id = receipt.id;
+        bytes32 digest = _accept(abi.encode(REVERSE_STATUS, id, keccak256(positions)), consent);
         if (_receipts[id] != keccak256(abi.encode(receipt))) revert NotReceipt(id);
         if (positions.length == 0 || positions.length > MAX_UNITS) revert InvalidPositions(positions.length);
-        bytes32 digest = _accept(
-            keccak256(abi.encode(REVERSE_STATUS, id, keccak256(positions), consent.nonce, consent.deadline)), consent
-        );
         Call memory call = _callBy(consent.signer, digest, Status.ACTIVE, StatusRules.reversalOf(receipt.to));
         if (call.party != receipt.party) revert NotReceiptHolder(id, call.party);
         if (!StatusRules.reversible(receipt.to)) revert NotReversible(receipt.to);
@@ -253,8 +233,8 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     }
 
     function _acceptLift(bytes calldata units, Consent calldata consent) private returns (Call memory) {
-        bytes32 structHash = keccak256(abi.encode(LIFT_STATUS, keccak256(units), consent.nonce, consent.deadline));
-        return _callBy(consent.signer, _accept(structHash, consent), Status.ACTIVE, StatusRules.lift());
+        bytes32 digest = _accept(abi.encode(LIFT_STATUS, keccak256(units)), consent);
+        return _callBy(consent.signer, digest, Status.ACTIVE, StatusRules.lift());
     }
 
     function _useAllowance(address key, uint256 units) private {

@@ -10,9 +10,9 @@ import {SignedCalls} from "./SignedCalls.sol";
 /// @notice See `IPartyRegistry`.
 contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     bytes32 private constant AUTHORISE_LINE =
-        keccak256("AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,uint256 nonce,uint48 deadline)");
+        keccak256("AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant AUTHORISE_QUALITY =
-        keccak256("AuthoriseQuality(bytes32 productKey,address key,uint40 until,uint256 nonce,uint48 deadline)");
+        keccak256("AuthoriseQuality(bytes32 productKey,address key,uint40 until,address signer,uint256 nonce,uint48 deadline)");
 
     /// @dev Batch, unit and logistic-unit numbers have 22 bits for a party.
     uint32 private constant PARTY_NUMBERS = 1 << 22;
@@ -134,9 +134,7 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     // ---- signed by a MANAGE key of the marketing authorisation holder ----
 
     function authoriseLine(bytes32 productKey, uint32 party, uint40 until, Consent calldata consent) external {
-        _accept(
-            keccak256(abi.encode(AUTHORISE_LINE, productKey, party, until, consent.nonce, consent.deadline)), consent
-        );
+        _accept(abi.encode(AUTHORISE_LINE, productKey, party, until), consent);
         uint32 product = _requireHolder(consent.signer, productKey);
         _requireParty(party);
         _lines[product][party] = until;
@@ -144,9 +142,7 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     }
 
     function authoriseQuality(bytes32 productKey, address key, uint40 until, Consent calldata consent) external {
-        _accept(
-            keccak256(abi.encode(AUTHORISE_QUALITY, productKey, key, until, consent.nonce, consent.deadline)), consent
-        );
+        _accept(abi.encode(AUTHORISE_QUALITY, productKey, key, until), consent);
         uint32 product = _requireHolder(consent.signer, productKey);
         if (_keys[key].party == 0) revert UnknownKey(key);
         _qualityKeys[product][key] = until;
@@ -156,15 +152,16 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     // ---- read by the other contracts ----
 
     function authority(address key, uint8 purpose) public view returns (uint32 party, uint32 company, uint16 roles) {
-        Key storage data = _keys[key];
+        Key memory data = _keys[key];
         party = data.party;
         if (party == 0) revert UnknownKey(key);
         if (block.timestamp < data.validFrom || block.timestamp >= data.validUntil || data.revokedAt != 0) {
             revert KeyNotValid(key);
         }
         if (data.purposes & purpose != purpose) revert KeyLacksPurpose(key, purpose);
-        company = _requireLicensed(party);
-        roles = _parties[party].roles;
+        Party memory premises = _licensed(party);
+        (company, roles) = (premises.company, premises.roles);
+        if (company != party) _licensed(company);
     }
 
     function lineAuthority(address key, bytes32 productKey)
@@ -172,21 +169,18 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         view
         returns (uint32 party, uint32 product, uint32 mah)
     {
-        uint32 company;
         uint16 roles;
-        (party, company, roles) = authority(key, Purposes.LINE);
+        (party,, roles) = authority(key, Purposes.LINE);
         if (roles & Roles.MANUFACTURER == 0) revert LacksRole(party, Roles.MANUFACTURER);
         (product, mah) = _requireProduct(productKey);
         if (_lines[product][party] <= block.timestamp) revert LineNotAuthorised(product, party);
-        if (mah != company) _requireLicensed(mah);
+        _requireLicensedMah(mah);
     }
 
     function qualityAuthority(address key, uint32 product) external view returns (uint32 party) {
-        uint32 company;
-        (party, company,) = authority(key, Purposes.QUALITY);
+        (party,,) = authority(key, Purposes.QUALITY);
         if (_qualityKeys[product][key] <= block.timestamp) revert QualityNotAuthorised(product, key);
-        uint32 mah = _productNumbers[product].mah;
-        if (mah != company) _requireLicensed(mah);
+        _requireLicensedMah(_productNumbers[product].mah);
     }
 
     // ---- read by anybody ----
@@ -204,7 +198,7 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     }
 
     function isLicensed(uint32 party) external view returns (bool) {
-        Party storage data = _parties[party];
+        Party memory data = _parties[party];
         return _isLicensed(data) && (data.company == party || _isLicensed(_parties[data.company]));
     }
 
@@ -241,6 +235,11 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         if (_requireCompany(party).roles & Roles.MAH == 0) revert LacksRole(party, Roles.MAH);
     }
 
+    /// @dev Marketing authorisation holders are companies.
+    function _requireLicensedMah(uint32 company) private view {
+        if (_licensed(company).roles & Roles.MAH == 0) revert LacksRole(company, Roles.MAH);
+    }
+
     function _requireProduct(bytes32 productKey) private view returns (uint32 product, uint32 mah) {
         ProductByKey storage data = _products[productKey];
         (product, mah) = (data.product, data.mah);
@@ -255,15 +254,13 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         if (mah != company) revert NotHolderOfProduct(product, company);
     }
 
-    /// @return company of the party; both are licensed
-    function _requireLicensed(uint32 party) private view returns (uint32 company) {
-        Party storage data = _parties[party];
+    /// @return data of a party whose own licence holds now
+    function _licensed(uint32 party) private view returns (Party memory data) {
+        data = _parties[party];
         if (!_isLicensed(data)) revert NotLicensed(party);
-        company = data.company;
-        if (company != party && !_isLicensed(_parties[company])) revert NotLicensed(company);
     }
 
-    function _isLicensed(Party storage data) private view returns (bool) {
+    function _isLicensed(Party memory data) private view returns (bool) {
         return block.timestamp >= data.licensedFrom && block.timestamp < data.licensedUntil && data.suspendedSince == 0;
     }
 }

@@ -10,11 +10,11 @@ import {SignedCalls} from "./SignedCalls.sol";
 /// @notice See `IRecallBoard`.
 contract RecallBoard is IRecallBoard, SignedCalls {
     bytes32 private constant RECALL_LOT =
-        keccak256("RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,uint256 nonce,uint48 deadline)");
+        keccak256("RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant RECALL_BATCH =
-        keccak256("RecallBatch(uint32 mah,uint64 batch,uint8 kind,bytes32 reason,uint256 nonce,uint48 deadline)");
+        keccak256("RecallBatch(uint32 mah,uint64 batch,uint8 kind,bytes32 reason,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant LIFT_RECALL =
-        keccak256("LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,uint256 nonce,uint48 deadline)");
+        keccak256("LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,address signer,uint256 nonce,uint48 deadline)");
 
     IPartyRegistry public immutable REGISTRY;
 
@@ -30,21 +30,17 @@ contract RecallBoard is IRecallBoard, SignedCalls {
     }
 
     function recallLot(uint32 mah, bytes32 lotKey, Kind kind, bytes32 reason, Consent calldata consent) external {
-        _accept(
-            keccak256(abi.encode(RECALL_LOT, mah, lotKey, kind, reason, consent.nonce, consent.deadline)), consent
-        );
+        _accept(abi.encode(RECALL_LOT, mah, lotKey, kind, reason), consent);
         _recall(mah, lotKey, kind, reason, consent.signer);
     }
 
     function recallBatch(uint32 mah, uint64 batch, Kind kind, bytes32 reason, Consent calldata consent) external {
-        _accept(
-            keccak256(abi.encode(RECALL_BATCH, mah, batch, kind, reason, consent.nonce, consent.deadline)), consent
-        );
+        _accept(abi.encode(RECALL_BATCH, mah, batch, kind, reason), consent);
         _recall(mah, _subjectOf(batch), kind, reason, consent.signer);
     }
 
     function liftRecall(uint32 mah, bytes32 subject, bytes32 reason, Consent calldata consent) external {
-        _accept(keccak256(abi.encode(LIFT_RECALL, mah, subject, reason, consent.nonce, consent.deadline)), consent);
+        _accept(abi.encode(LIFT_RECALL, mah, subject, reason), consent);
         (uint32 party,, uint16 roles) = REGISTRY.authority(consent.signer, Purposes.QUALITY);
         if (roles & Roles.REGULATOR == 0) revert NotRegulator(party);
         if (_entries[mah][subject].kind == Kind.NONE) revert NotRecalled(mah, subject);

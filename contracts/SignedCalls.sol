@@ -12,12 +12,14 @@ abstract contract SignedCalls is ISignedCalls, EIP712, NoncesKeyed {
     constructor() EIP712("packtrace", "1") {}
 
     /// @dev Uses the nonce up, or reverts.
-    /// @param structHash of the call's typed data, with this consent's nonce and deadline as its last two members
-    /// @return digest that `consent.signer` consented to
-    function _accept(bytes32 structHash, Consent calldata consent) internal returns (bytes32 digest) {
+    /// @param members type hash and members of the call's typed data, without the last three, which are the consent's
+    /// @return digest that `consent.signer` consented to; no two calls of this contract have the same
+    function _accept(bytes memory members, Consent calldata consent) internal returns (bytes32 digest) {
         if (block.timestamp > consent.deadline) revert ConsentExpired(consent.deadline);
         _useCheckedNonce(consent.signer, consent.nonce);
-        digest = _hashTypedDataV4(structHash);
+        digest = _hashTypedDataV4(
+            keccak256(abi.encodePacked(members, abi.encode(consent.signer, consent.nonce, consent.deadline)))
+        );
         if (consent.signature.length == 0 && msg.sender == consent.signer) return digest;
         if (!SignatureChecker.isValidSignatureNowCalldata(consent.signer, digest, consent.signature)) {
             revert InvalidConsent(consent.signer);

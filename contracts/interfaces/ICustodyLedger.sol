@@ -69,22 +69,22 @@ interface ICustodyLedger {
     function MAX_NESTING() external view returns (uint8); // 8
 
     // All are signed by an OPERATE key. Unlike status changes they revert as a whole: a handover is one act.
-    /// @dev typed data: Register(Registration[] registrations,uint256 nonce,uint48 deadline)Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)
+    /// @dev typed data: Register(Registration[] registrations,address signer,uint256 nonce,uint48 deadline)Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)
     function register(Registration[] calldata registrations, Consent calldata consent) external;
-    /// @dev typed data: Ship(uint64[] numbers,uint32 to,uint256 nonce,uint48 deadline)
+    /// @dev typed data: Ship(uint64[] numbers,uint32 to,address signer,uint256 nonce,uint48 deadline)
     function ship(uint64[] calldata numbers, uint32 to, Consent calldata consent) external;
-    /// @dev typed data: CancelShipment(uint64[] numbers,uint256 nonce,uint48 deadline)
+    /// @dev typed data: CancelShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)
     function cancelShipment(uint64[] calldata numbers, Consent calldata consent) external;
-    /// @dev typed data: ReceiveShipment(uint64[] numbers,uint256 nonce,uint48 deadline)
+    /// @dev typed data: ReceiveShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)
     function receiveShipment(uint64[] calldata numbers, Consent calldata consent) external;
     /// @notice The named receiver turns the goods away: they are held by the sender again.
-    /// @dev typed data: RefuseShipment(uint64[] numbers,uint256 nonce,uint48 deadline)
+    /// @dev typed data: RefuseShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)
     function refuseShipment(uint64[] calldata numbers, Consent calldata consent) external;
     /// @notice End these units; their children are free and stay with the holder.
-    /// @dev typed data: Unpack(uint64[] numbers,uint256 nonce,uint48 deadline)
+    /// @dev typed data: Unpack(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)
     function unpack(uint64[] calldata numbers, Consent calldata consent) external;
     /// @notice Take single children out of their parent, which goes on.
-    /// @dev typed data: TakeOut(uint64[] numbers,uint256 nonce,uint48 deadline)
+    /// @dev typed data: TakeOut(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)
     function takeOut(uint64[] calldata numbers, Consent calldata consent) external;
 
     /// @notice The unit as it is now: holder, receiver and state are the outermost parent's while it is inside one.

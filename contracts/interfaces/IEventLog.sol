@@ -19,7 +19,7 @@ interface IEventLog {
     error WrongSequence(uint64 expected, uint64 given);
     error EmptyBatch();
 
-    /// @dev typed data: Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,uint256 nonce,uint48 deadline)
+    /// @dev typed data: Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,address signer,uint256 nonce,uint48 deadline)
     function append(uint64 lane, uint64 sequence, bytes32 root, uint32 count, Consent calldata consent) external;
 
     /// @return the entry, all zero where there is none

@@ -47,7 +47,7 @@ interface IPackLedger {
     }
 
     /// @notice What one `changeStatus` call did. The chain keeps its hash; the event carries all of it.
-    /// @param id       the call's EIP-712 digest
+    /// @param id       the call's EIP-712 digest, unlike that of any other call: the signer and its nonce are in it
     /// @param openings root of the RFC 9162 tree over the leaf hashes of the call's units, in the call's order
     /// @param units    8 bytes each, big-endian unit numbers
     /// @param outcomes 1 byte each: the status found (0x00 to 0x0f) where the unit was changed, else 0x80 | Refusal
@@ -72,7 +72,9 @@ interface IPackLedger {
     event StatusReversed(bytes32 indexed id, uint32 indexed party, bytes units, bytes outcomes);
     /// @param call the EIP-712 digest of the MAH's consent
     event StatusLifted(bytes32 indexed call, uint32 indexed mah, uint32 indexed regulator, bytes units, bytes outcomes);
-    /// @notice One for each unit that a call could not change; `found` is the status that it keeps.
+    /// @notice One for each unit that a call could not change; `found` is the status that it keeps, `to` the one that the
+    /// call asked for (ACTIVE by a reversal or a lift).
+    /// @param call the EIP-712 digest of the call; of the MAH's consent to a lift
     event Conflict(
         uint64 indexed unit, uint32 indexed party, bytes32 indexed call, Status to, Status found, Refusal refusal
     );
@@ -101,15 +103,15 @@ interface IPackLedger {
     /// @notice A dispense, export or sample can be reversed this long (Delegated Regulation 2016/161, Art. 13).
     function REVERSAL_PERIOD() external view returns (uint40); // 10 days
 
-    /// @dev typed data: Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,uint256 nonce,uint48 deadline)
+    /// @dev typed data: Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)
     function propose(Proposal calldata proposal, Consent calldata consent) external;
-    /// @dev typed data: Release(uint64 batch,uint256 nonce,uint48 deadline)
+    /// @dev typed data: Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)
     function release(uint64 batch, Consent calldata consent) external;
     /// @notice Withdraw a proposal that was not released; by a LINE key of the proposing premises.
-    /// @dev typed data: Withdraw(uint64 batch,uint256 nonce,uint48 deadline)
+    /// @dev typed data: Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)
     function withdraw(uint64 batch, Consent calldata consent) external;
 
-    /// @dev typed data: ChangeStatus(uint8 to,bytes units,bytes32 openings,uint256 nonce,uint48 deadline)
+    /// @dev typed data: ChangeStatus(uint8 to,bytes units,bytes32 openings,address signer,uint256 nonce,uint48 deadline)
     /// @param units 8 bytes each, big-endian, 1 to MAX_UNITS of them
     /// @return id the receipt's: this call's EIP-712 digest
     function changeStatus(Status to, bytes calldata units, bytes32 openings, Consent calldata consent)
@@ -117,11 +119,11 @@ interface IPackLedger {
         returns (bytes32 id);
     /// @notice Take a dispense, export or sample back, declaring that the pack was not given to the public. Only by the
     /// premises that set it, within REVERSAL_PERIOD, only for units that the call changed, once for each.
-    /// @dev typed data: ReverseStatus(bytes32 id,bytes positions,uint256 nonce,uint48 deadline)
+    /// @dev typed data: ReverseStatus(bytes32 id,bytes positions,address signer,uint256 nonce,uint48 deadline)
     /// @param positions one byte each: which of the receipt's units
     function reverseStatus(Receipt calldata receipt, bytes calldata positions, Consent calldata consent) external;
     /// @notice Bring LOCKED or SUSPECT units back to ACTIVE; MAH and regulator, two companies, together.
-    /// @dev typed data, signed by both: LiftStatus(bytes units,uint256 nonce,uint48 deadline), each with its own nonce
+    /// @dev typed data, signed by both: LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline), each with its own nonce
     function liftStatus(bytes calldata units, Consent calldata mah, Consent calldata regulator) external;
 
     function statusOf(uint64 unit) external view returns (Status);

@@ -114,10 +114,10 @@ interface IPartyRegistry {
 
     // ---- signed by a MANAGE key of the marketing authorisation holder ----
 
-    /// @dev typed data: AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,uint256 nonce,uint48 deadline)
+    /// @dev typed data: AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,address signer,uint256 nonce,uint48 deadline)
     /// @param until unix time; 0 withdraws the authorisation
     function authoriseLine(bytes32 productKey, uint32 party, uint40 until, Consent calldata consent) external;
-    /// @dev typed data: AuthoriseQuality(bytes32 productKey,address key,uint40 until,uint256 nonce,uint48 deadline)
+    /// @dev typed data: AuthoriseQuality(bytes32 productKey,address key,uint40 until,address signer,uint256 nonce,uint48 deadline)
     function authoriseQuality(bytes32 productKey, address key, uint40 until, Consent calldata consent) external;
 
     // ---- read by the other contracts; each reverts with the reason when there is no such authority now ----
@@ -127,13 +127,13 @@ interface IPartyRegistry {
     /// @return roles   its roles (a premises' roles are its own)
     function authority(address key, uint8 purpose) external view returns (uint32 party, uint32 company, uint16 roles);
     /// @notice The same for a LINE key that is to propose a batch of a product: a premises with ROLE_MANUFACTURER that
-    /// the marketing authorisation holder, itself licensed, has authorised.
+    /// the marketing authorisation holder, itself licensed and with ROLE_MAH, has authorised.
     function lineAuthority(address key, bytes32 productKey)
         external
         view
         returns (uint32 party, uint32 product, uint32 mah);
-    /// @notice Reverts unless `key` is a QUALITY key authorised for the product, and its marketing authorisation holder
-    /// is licensed.
+    /// @notice Reverts unless `key` is a QUALITY key authorised for the product, whose marketing authorisation holder is
+    /// licensed and has ROLE_MAH.
     function qualityAuthority(address key, uint32 product) external view returns (uint32 party);
 
     // ---- read by anybody ----

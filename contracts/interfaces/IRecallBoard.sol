@@ -24,13 +24,13 @@ interface IRecallBoard {
     /// @notice The entry is graver already; a regulator would have to lift it first.
     error AlreadyGraver(uint32 mah, bytes32 subject, Kind kind);
 
-    /// @dev typed data: RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,uint256 nonce,uint48 deadline)
+    /// @dev typed data: RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,address signer,uint256 nonce,uint48 deadline)
     /// @param reason SHA-256 of the recall notice. A second call of the same kind keeps the entry's time and is recorded
     /// as an event.
     function recallLot(uint32 mah, bytes32 lotKey, Kind kind, bytes32 reason, Consent calldata consent) external;
-    /// @dev typed data: RecallBatch(uint32 mah,uint64 batch,uint8 kind,bytes32 reason,uint256 nonce,uint48 deadline)
+    /// @dev typed data: RecallBatch(uint32 mah,uint64 batch,uint8 kind,bytes32 reason,address signer,uint256 nonce,uint48 deadline)
     function recallBatch(uint32 mah, uint64 batch, Kind kind, bytes32 reason, Consent calldata consent) external;
-    /// @dev typed data: LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,uint256 nonce,uint48 deadline)
+    /// @dev typed data: LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,address signer,uint256 nonce,uint48 deadline)
     /// @param subject the lot key, or bytes32(uint256(batch))
     function liftRecall(uint32 mah, bytes32 subject, bytes32 reason, Consent calldata consent) external;
 

@@ -6,7 +6,8 @@ pragma solidity ^0.8.28;
 /// @param signer    the key (or ERC-1271 account) that consents
 /// @param nonce     keyed nonce (OpenZeppelin NoncesKeyed): lane in the upper 192 bits, position in the lower 64
 /// @param deadline  unix time after which the consent is void
-/// @param signature over the function's typed data, whose last two members are always `nonce` and `deadline`
+/// @param signature over the function's typed data, whose last three members are always `signer`, `nonce` and `deadline`:
+/// so two parties' consents to the same call have two digests, and an account's owner signs for that account only
 struct Consent {
     address signer;
     uint256 nonce;

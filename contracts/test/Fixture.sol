@@ -135,13 +135,13 @@ abstract contract Fixture {
         return abi.encodePacked(r, s, v);
     }
 
-    /// @param members the typed data's members before nonce and deadline, each encoded as in EIP-712's `encodeData`
-    function structHashOf(string memory encodedType, bytes memory members, uint256 nonce)
+    /// @param members the typed data's members before the last three, each encoded as in EIP-712's `encodeData`
+    function structHashOf(string memory encodedType, bytes memory members, address signer, uint256 nonce)
         internal
         pure
         returns (bytes32)
     {
-        return keccak256(abi.encodePacked(keccak256(bytes(encodedType)), members, abi.encode(nonce, DEADLINE)));
+        return keccak256(abi.encodePacked(keccak256(bytes(encodedType)), members, abi.encode(signer, nonce, DEADLINE)));
     }
 
     /// @notice The consent of `key`, with the next nonce of the lane.
@@ -151,7 +151,7 @@ abstract contract Fixture {
         returns (Consent memory)
     {
         uint256 nonce = NoncesKeyed(target).nonces(vm.addr(key), lane);
-        bytes32 digest = digestOf(target, structHashOf(encodedType, members, nonce));
+        bytes32 digest = digestOf(target, structHashOf(encodedType, members, vm.addr(key), nonce));
         return Consent(vm.addr(key), nonce, DEADLINE, signatureOf(key, digest));
     }
 
@@ -183,7 +183,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(registry),
-            "AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,uint256 nonce,uint48 deadline)",
+            "AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(productKey, party, until)
         );
         arm();
@@ -194,7 +194,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(registry),
-            "AuthoriseQuality(bytes32 productKey,address key,uint40 until,uint256 nonce,uint48 deadline)",
+            "AuthoriseQuality(bytes32 productKey,address key,uint40 until,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(productKey, quality, until)
         );
         arm();
@@ -219,7 +219,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(ledger),
-            "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,uint256 nonce,uint48 deadline)",
+            "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(proposal)
         );
         arm();
@@ -228,7 +228,7 @@ abstract contract Fixture {
 
     function release(uint256 key, uint64 batch) internal {
         Consent memory consent = consentOf(
-            key, address(ledger), "Release(uint64 batch,uint256 nonce,uint48 deadline)", abi.encode(batch)
+            key, address(ledger), "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)", abi.encode(batch)
         );
         arm();
         ledger.release(batch, consent);
@@ -236,7 +236,7 @@ abstract contract Fixture {
 
     function withdraw(uint256 key, uint64 batch) internal {
         Consent memory consent = consentOf(
-            key, address(ledger), "Withdraw(uint64 batch,uint256 nonce,uint48 deadline)", abi.encode(batch)
+            key, address(ledger), "Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)", abi.encode(batch)
         );
         arm();
         ledger.withdraw(batch, consent);
@@ -261,7 +261,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(ledger),
-            "ChangeStatus(uint8 to,bytes units,bytes32 openings,uint256 nonce,uint48 deadline)",
+            "ChangeStatus(uint8 to,bytes units,bytes32 openings,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(to, keccak256(units), OPENINGS)
         );
         vm.recordLogs();
@@ -284,7 +284,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(ledger),
-            "ReverseStatus(bytes32 id,bytes positions,uint256 nonce,uint48 deadline)",
+            "ReverseStatus(bytes32 id,bytes positions,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(receipt.id, keccak256(positions))
         );
         vm.recordLogs();
@@ -297,7 +297,7 @@ abstract contract Fixture {
         return consentOf(
             key,
             address(ledger),
-            "LiftStatus(bytes units,uint256 nonce,uint48 deadline)",
+            "LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(keccak256(units))
         );
     }
@@ -361,7 +361,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(custody),
-            "Register(Registration[] registrations,uint256 nonce,uint48 deadline)Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)",
+            "Register(Registration[] registrations,address signer,uint256 nonce,uint48 deadline)Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)",
             abi.encode(keccak256(hashes))
         );
         arm();
@@ -378,7 +378,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(custody),
-            "Ship(uint64[] numbers,uint32 to,uint256 nonce,uint48 deadline)",
+            "Ship(uint64[] numbers,uint32 to,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(hashOf(numbers), to)
         );
         arm();
@@ -393,7 +393,7 @@ abstract contract Fixture {
         return consentOf(
             key,
             address(custody),
-            string.concat(name, "(uint64[] numbers,uint256 nonce,uint48 deadline)"),
+            string.concat(name, "(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)"),
             abi.encode(hashOf(numbers))
         );
     }
@@ -434,7 +434,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(board),
-            "RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,uint256 nonce,uint48 deadline)",
+            "RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(mah, lotKey, kind, bytes32("notice"))
         );
         arm();
@@ -445,7 +445,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(board),
-            "RecallBatch(uint32 mah,uint64 batch,uint8 kind,bytes32 reason,uint256 nonce,uint48 deadline)",
+            "RecallBatch(uint32 mah,uint64 batch,uint8 kind,bytes32 reason,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(mah, batch, kind, bytes32("notice"))
         );
         arm();
@@ -456,7 +456,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(board),
-            "LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,uint256 nonce,uint48 deadline)",
+            "LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(mah, subject, bytes32("all clear"))
         );
         arm();
@@ -467,7 +467,7 @@ abstract contract Fixture {
         Consent memory consent = consentOf(
             key,
             address(eventLog),
-            "Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,uint256 nonce,uint48 deadline)",
+            "Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(logLane, sequence, root, count)
         );
         arm();

@@ -206,8 +206,9 @@ contract PackLedgerStatusTest is Fixture {
         bytes32 digest = digestOf(
             address(ledger),
             structHashOf(
-                "ChangeStatus(uint8 to,bytes units,bytes32 openings,uint256 nonce,uint48 deadline)",
+                "ChangeStatus(uint8 to,bytes units,bytes32 openings,address signer,uint256 nonce,uint48 deadline)",
                 abi.encode(Status.SUPPLIED, keccak256(units), OPENINGS),
+                vm.addr(PHARMACY_KEY),
                 nonce
             )
         );
@@ -225,6 +226,17 @@ contract PackLedgerStatusTest is Fixture {
         assertEq(abi.encode(receipt), abi.encode(wanted), "receipt");
         assertEq(ledger.receiptHash(digest), keccak256(abi.encode(wanted)), "hash");
         assertEq(ledger.receiptHash("none"), 0, "none");
+    }
+
+    function test_two_parties_with_the_same_call_have_two_receipts() external {
+        // same units, openings, lane, nonce and deadline: as when two pharmacies dispense one code at once
+        bytes memory units = packed(unitNumber(batch, 1));
+        IPackLedger.Receipt memory first = change(PHARMACY_KEY, Status.SUPPLIED, units);
+        IPackLedger.Receipt memory second = change(OTHER_PHARMACY_KEY, Status.SUPPLIED, units);
+        assertTrue(first.id != second.id, "ids");
+        assertEq(ledger.receiptHash(first.id), keccak256(abi.encode(first)), "the first stays");
+        assertEq(ledger.receiptHash(second.id), keccak256(abi.encode(second)), "the second");
+        assertEq(reverse(PHARMACY_KEY, first, hex"00"), hex"01", "and can be reversed");
     }
 
     function test_receipt_is_kept_also_when_every_unit_was_refused() external {

@@ -381,6 +381,15 @@ contract PartyRegistryTest is Fixture {
         registry.qualityAuthority(vm.addr(RIVAL_KEY), 1);
     }
 
+    function test_holder_that_is_no_longer_one_makes_nothing_new() external {
+        registry.setLicence(MAKER, WHOLESALER, 0, LATEST);
+        bytes memory lacking = abi.encodeWithSelector(IPartyRegistry.LacksRole.selector, MAKER, MAH);
+        vm.expectRevert(lacking);
+        registry.lineAuthority(vm.addr(LINE_KEY), PRODUCT);
+        vm.expectRevert(lacking);
+        registry.qualityAuthority(vm.addr(QP_KEY), 1);
+    }
+
     function test_bits_of_roles_and_purposes() external view {
         assertTrue(
             registry.ROLE_REGULATOR() == 1 && registry.ROLE_MAH() == 2 && registry.ROLE_MANUFACTURER() == 4

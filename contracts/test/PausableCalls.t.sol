@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {IPackLedger} from "../interfaces/IPackLedger.sol";
-import {Consent, Status} from "../interfaces/Types.sol";
+import {Status} from "../interfaces/Types.sol";
 import {PausableCalls} from "../PausableCalls.sol";
 import {Fixture} from "./Fixture.sol";
 import {vm} from "./Vm.sol";

@@ -5,7 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Nonces} from "@openzeppelin/contracts/utils/Nonces.sol";
 import {PackLedger} from "../PackLedger.sol";
 import {ISignedCalls} from "../interfaces/ISignedCalls.sol";
-import {Consent, Status} from "../interfaces/Types.sol";
+import {Consent} from "../interfaces/Types.sol";
 import {Fixture} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
@@ -25,9 +25,9 @@ contract Wallet {
 
 /// @notice Consents, tried on the calls that are at hand: `Release` and `Append`.
 contract SignedCallsTest is Fixture {
-    string private constant RELEASE = "Release(uint64 batch,uint256 nonce,uint48 deadline)";
+    string private constant RELEASE = "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)";
     string private constant APPEND =
-        "Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,uint256 nonce,uint48 deadline)";
+        "Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,address signer,uint256 nonce,uint48 deadline)";
 
     uint64 private batch;
     address private qp;
@@ -145,7 +145,7 @@ contract SignedCallsTest is Fixture {
         Consent memory consent = releaseConsent(QP_KEY);
         uint256 wanted = consent.nonce;
         consent.nonce += 1;
-        bytes32 digest = digestOf(address(ledger), structHashOf(RELEASE, abi.encode(batch), consent.nonce));
+        bytes32 digest = digestOf(address(ledger), structHashOf(RELEASE, abi.encode(batch), qp, consent.nonce));
         consent.signature = signatureOf(QP_KEY, digest);
         vm.expectRevert(abi.encodeWithSelector(Nonces.InvalidAccountNonce.selector, qp, wanted));
         ledger.release(batch, consent);
@@ -193,7 +193,7 @@ contract SignedCallsTest is Fixture {
 
     function test_replay_as_another_function_is_refused() external {
         Consent memory consent = consentOf(
-            LINE_KEY, address(ledger), "Withdraw(uint64 batch,uint256 nonce,uint48 deadline)", abi.encode(batch)
+            LINE_KEY, address(ledger), "Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)", abi.encode(batch)
         );
         expectInvalid(consent.signer);
         ledger.release(batch, consent);
@@ -231,20 +231,33 @@ contract SignedCallsTest is Fixture {
         ledger.release(batch, consent);
     }
 
+    function appendBy(Wallet wallet, uint256 key) private view returns (Consent memory) {
+        uint256 nonce = eventLog.nonces(address(wallet), lane);
+        bytes memory members = abi.encode(uint64(0), uint64(0), bytes32("root"), uint32(1));
+        bytes32 digest = digestOf(address(eventLog), structHashOf(APPEND, members, address(wallet), nonce));
+        return Consent(address(wallet), nonce, DEADLINE, signatureOf(key, digest));
+    }
+
     function test_contract_account_signs_by_erc1271() external {
         Wallet wallet = new Wallet(vm.addr(STRANGER_KEY));
         registry.addKey(MAKER, address(wallet), OPERATE, 0, LATEST);
-        uint256 nonce = eventLog.nonces(address(wallet), lane);
-        bytes32 digest = digestOf(
-            address(eventLog),
-            structHashOf(APPEND, abi.encode(uint64(0), uint64(0), bytes32("root"), uint32(1)), nonce)
-        );
-        Consent memory consent = Consent(address(wallet), nonce, DEADLINE, signatureOf(MAKER_KEY, digest));
+        Consent memory consent = appendBy(wallet, MAKER_KEY);
         expectInvalid(address(wallet));
         eventLog.append(0, 0, "root", 1, consent);
-        consent.signature = signatureOf(STRANGER_KEY, digest);
+        consent = appendBy(wallet, STRANGER_KEY);
         eventLog.append(0, 0, "root", 1, consent);
         assertEq(uint256(uint160(eventLog.entryOf(MAKER, 0, 0).key)), uint256(uint160(address(wallet))), "key");
+    }
+
+    function test_owner_of_two_accounts_signs_for_the_named_one_only() external {
+        Wallet first = new Wallet(vm.addr(STRANGER_KEY));
+        Wallet second = new Wallet(vm.addr(STRANGER_KEY));
+        registry.addKey(MAKER, address(first), OPERATE, 0, LATEST);
+        registry.addKey(TRADER, address(second), OPERATE, 0, LATEST);
+        Consent memory consent = appendBy(first, STRANGER_KEY);
+        consent.signer = address(second);
+        expectInvalid(address(second));
+        eventLog.append(0, 0, "root", 1, consent);
     }
 
     function test_contract_account_can_call_itself() external {
@@ -276,7 +289,7 @@ contract SignedCallsTest is Fixture {
         Consent memory shipping = consentOf(
             LINE_KEY,
             address(custody),
-            "Ship(uint64[] numbers,uint32 to,uint256 nonce,uint48 deadline)",
+            "Ship(uint64[] numbers,uint32 to,address signer,uint256 nonce,uint48 deadline)",
             abi.encode(hashOf(numbers), TRADER)
         );
         data = abi.encodeCall(custody.ship, (numbers, TRADER, shipping));

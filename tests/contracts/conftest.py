@@ -19,19 +19,15 @@ from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 from web3 import Web3
 from web3.contract import Contract
+from web3.exceptions import ContractCustomError
 from web3.types import TxReceipt
 
 ROOT = Path(__file__).resolve().parents[2]
 ARTIFACTS = ROOT / "trace" / "packtrace" / "chain" / "artifacts"
 INTERFACES = ROOT / "contracts" / "interfaces"
-NAMES = ("AccessManager", "PartyRegistry", "RecallBoard", "PackLedger", "CustodyLedger", "EventLog")
+Consent = tuple[str, int, int, bytes]  # signer, nonce, deadline, signature
 LATEST = 2**40 - 1  # as the end of a licence, of a key and of an authorisation
 DEADLINE = 2**48 - 1
-DAY = 86_400
-
-REGULATOR, MAH, MANUFACTURER, WHOLESALER, DISPENSER, SUPPLYING_WHOLESALER = 1, 2, 4, 8, 16, 32
-OPERATE, LINE, QUALITY, MANAGE = 1, 2, 4, 8
-ACTIVE, SUPPLIED, DESTROYED, EXPORTED, SAMPLED, FREE_SAMPLE, STOLEN, LOCKED, SUSPECT = range(9)
 
 
 def environment() -> dict[str, str]:
@@ -47,10 +43,8 @@ def typed_data_comments() -> dict[str, str]:
     """`Contract.function` → its typed data's encoded type, as the interfaces document it."""
     found = {}
     for path in sorted(INTERFACES.glob("I*.sol")):
-        pattern = (
-            r"typed data[^:\n]*: (\w+\([^\n]*?\)(?:\w+\([^\n]*\))?)(?:,[^\n]*)?\n(?:\s*///[^\n]*\n)*\s*function (\w+)"
-        )
-        for encoded, function in re.findall(pattern, path.read_text()):
+        comment = r"typed data[^:\n]*: (\w+\([^\n]*?\)(?:\w+\([^\n]*\))?)(?:,[^\n]*)?\n"
+        for encoded, function in re.findall(comment + r"(?:\s*///[^\n]*\n)*\s*function (\w+)", path.read_text()):
             found[f"{path.stem[1:]}.{function}"] = encoded
     return found
 
@@ -78,6 +72,8 @@ class Chain:
     w3: Web3
     contracts: dict[str, Contract] = field(default_factory=dict)
     nonces: dict[tuple[str, str, int], int] = field(default_factory=dict)
+
+    encoded_types = TYPED_DATA
 
     @property
     def authority(self) -> str:
@@ -121,7 +117,7 @@ class Chain:
         return account
 
     def typed_data(
-        self, contract: str, function: str, values: dict[str, Any], nonce: int, deadline: int
+        self, contract: str, function: str, values: dict[str, Any], signer: str, nonce: int, deadline: int
     ) -> dict[str, Any]:
         types = types_of(TYPED_DATA[f"{contract}.{function}"])
         domain = {
@@ -130,26 +126,21 @@ class Chain:
             "chainId": self.w3.eth.chain_id,
             "verifyingContract": self.contracts[contract].address,
         }
-        domain_type = [
-            ("name", "string"),
-            ("version", "string"),
-            ("chainId", "uint256"),
-            ("verifyingContract", "address"),
-        ]
+        domain_type = types_of("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
         return {
-            "types": {"EIP712Domain": [{"name": n, "type": t} for n, t in domain_type], **types},
+            "types": {**domain_type, **types},
             "primaryType": next(iter(types)),
             "domain": domain,
-            "message": {**values, "nonce": nonce, "deadline": deadline},
+            "message": {**values, "signer": signer, "nonce": nonce, "deadline": deadline},
         }
 
     def consent(
         self, key: LocalAccount, contract: str, function: str, values: dict[str, Any], lane: int = 1
-    ) -> tuple[str, int, int, bytes]:
+    ) -> Consent:
         slot = (contract, key.address, lane)
         nonce = (lane << 64) | self.nonces.get(slot, 0)
         self.nonces[slot] = self.nonces.get(slot, 0) + 1
-        data = self.typed_data(contract, function, values, nonce, DEADLINE)
+        data = self.typed_data(contract, function, values, key.address, nonce, DEADLINE)
         return key.address, nonce, DEADLINE, bytes(key.sign_message(encode_typed_data(full_message=data)).signature)
 
     def relay(
@@ -157,13 +148,37 @@ class Chain:
     ) -> TxReceipt:
         """Sign `values`, the members of the function's typed data, and let the relayer send the call."""
         consent = self.consent(key, contract, function, values, lane)
-        return self.send(contract, function, arguments_of(function, values), consent)
+        return self.send(contract, function, self.arguments_of(function, values), consent)
 
-    def send(
-        self, contract: str, function: str, arguments: list[Any], *consents: tuple[str, int, int, bytes]
-    ) -> TxReceipt:
+    def send(self, contract: str, function: str, arguments: list[Any], *consents: Consent) -> TxReceipt:
         call = self.contracts[contract].get_function_by_name(function)(*arguments, *consents)
         return self._mined(call.transact({"from": self.relayer, "gas": 16_777_215}))
+
+    def refusal(self, contract: str, function: str, arguments: list[Any], consent: Consent) -> str | None:
+        """The custom error that the call would revert with; None if it would not."""
+        consents = [consent, consent] if function == "liftStatus" else [consent]
+        call = self.contracts[contract].get_function_by_name(function)(*arguments, *consents)
+        try:
+            call.call({"from": self.relayer})
+        except ContractCustomError as error:
+            return self._errors[bytes.fromhex(str(error.data)[2:10])]
+        return None
+
+    @property
+    def _errors(self) -> dict[bytes, str]:
+        abis = [entry for contract in self.contracts.values() for entry in contract.abi if entry["type"] == "error"]
+        return {
+            bytes(keccak(text=f"{e['name']}({','.join(i['type'] for i in e['inputs'])})")[:4]): e["name"] for e in abis
+        }
+
+    @staticmethod
+    def arguments_of(function: str, values: dict[str, Any]) -> list[Any]:
+        """Members of the typed data as the function takes them: a proposal and registrations are structs."""
+        if function == "propose":
+            return [tuple(values.values())]
+        if function == "register":
+            return [[tuple(registration.values()) for registration in values["registrations"]]]
+        return list(values.values())
 
     def _mined(self, sent: bytes) -> TxReceipt:
         receipt = self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.005)
@@ -171,30 +186,30 @@ class Chain:
         return receipt
 
 
-def arguments_of(function: str, values: dict[str, Any]) -> list[Any]:
-    """Members of the typed data as the function takes them: a proposal and registrations are structs."""
-    if function == "propose":
-        return [tuple(values.values())]
-    if function == "register":
-        return [[tuple(registration.values()) for registration in values["registrations"]]]
-    return list(values.values())
-
-
-def units_of(batch: int, indices: Any) -> bytes:
-    return b"".join(((batch << 20) | index).to_bytes(8, "big") for index in indices)
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The project's root."""
+    return ROOT
 
 
 @pytest.fixture(scope="session")
-def node_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def node_environment() -> dict[str, str]:
+    """The environment for programs that run on Node."""
+    found = environment()
+    ready = shutil.which("node", path=found["PATH"]) and (ROOT / "node_modules").is_dir()
+    assert ready, "run ./packtrace test, or npm ci first"
+    return found
+
+
+@pytest.fixture(scope="session")
+def node_url(node_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """An anvil of our own on a free port."""
     anvil = ROOT / "node_modules" / ".bin" / "anvil"
-    assert anvil.exists(), "run ./packtrace test, which installs it"
-    assert shutil.which("node", path=environment()["PATH"]), "run ./packtrace test, which installs it"
     log = tmp_path_factory.mktemp("anvil") / "log"  # a file: anvil stops when nobody empties its pipe
     with log.open("w") as output:
         process = subprocess.Popen(
             [str(anvil), "--port", "0", "--host", "127.0.0.1"],
-            env=environment(), stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            env=node_environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     try:
         deadline = time.monotonic() + 30
@@ -217,8 +232,3 @@ def chain(node_url: str) -> Iterator[Chain]:
     made.deploy()
     yield made
     w3.provider.make_request("evm_revert", [snapshot])  # type: ignore[arg-type]
-
-
-@pytest.fixture(scope="session")
-def project() -> Path:
-    return ROOT

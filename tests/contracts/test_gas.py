@@ -54,6 +54,7 @@ def world(chain: Any) -> Any:
     chain.maker = chain.key(MAKER, "maker", OPERATE | MANAGE | QUALITY)
     chain.trader = chain.key(TRADER, "trader", OPERATE)
     chain.pharmacist = chain.key(PHARMACY, "pharmacist", OPERATE)
+    chain.agent = chain.key(AGENCY, "agent", OPERATE)
     chain.write("PartyRegistry", "registerProduct", PRODUCT, MAKER)
     chain.relay(chain.maker, "PartyRegistry", "authoriseLine",
                 {"productKey": PRODUCT, "party": PLANT, "until": FOREVER})  # fmt: skip
@@ -78,6 +79,20 @@ def release(world: Any, own: int) -> Any:
 def change(world: Any, key: Any, to: int, units: bytes) -> Any:
     values = {"to": to, "units": units, "openings": hashlib.sha256(units).digest()}
     return world.relay(key, "PackLedger", "changeStatus", values)
+
+
+def reverse(world: Any, key: Any, changed: Any, positions: bytes) -> Any:
+    event = world.contracts["PackLedger"].events.StatusChanged().process_receipt(changed)[0]["args"]
+    time = world.w3.eth.get_block(changed["blockNumber"])["timestamp"]
+    receipt = (event["id"], event["party"], event["to"], time, event["openings"], event["units"], event["outcomes"])
+    values = {"id": event["id"], "positions": positions}
+    consent = world.consent(key, "PackLedger", "reverseStatus", values)
+    return world.send("PackLedger", "reverseStatus", [receipt, positions], consent)
+
+
+def lift(world: Any, units: bytes) -> Any:
+    consents = [world.consent(key, "PackLedger", "liftStatus", {"units": units}) for key in (world.maker, world.agent)]
+    return world.send("PackLedger", "liftStatus", [units], *consents)
 
 
 def registration(number: int, children: list[int]) -> dict[str, Any]:
@@ -114,14 +129,18 @@ def figures(world: Any) -> Figures:
               change(world, world.pharmacist, SUPPLIED, units_of(wide, [64 + 2 + i for i in range(200)])))  # fmt: skip
     made.note("dispense 200 already supplied",
               change(world, world.pharmacist, SUPPLIED, units_of(wide, [64 + 2 + i for i in range(200)])))  # fmt: skip
-    made.note(
-        "dispense 256, 256 fresh slots",
-        change(world, world.pharmacist, SUPPLIED, units_of(wide, [64 * s for s in range(1000, 1256)])),
-    )
+    last = [64 * slot for slot in range(1000, 1256)]
+    made.note("dispense 256, 256 fresh slots",
+              change(world, world.pharmacist, SUPPLIED, units_of(wide, last)))  # fmt: skip
     for own in range(4, 54):
         change(world, world.maker, LOCKED, units_of(batch_of(PLANT, own), [0]))
     many = b"".join(units_of(batch_of(PLANT, own), [1]) for own in range(4, 54))
     made.note("dispense 50 of 50 batches, slots in use", change(world, world.pharmacist, SUPPLIED, many))
+
+    receipt = change(world, world.pharmacist, SUPPLIED, units_of(wide, range(64 * 300, 64 * 300 + 200)))
+    made.note("reverse 200, 4 slots", reverse(world, world.pharmacist, receipt, bytes(range(200))))
+    change(world, world.maker, LOCKED, units_of(wide, range(64 * 400, 64 * 400 + 200)))
+    made.note("lift 200, 4 slots", lift(world, units_of(wide, range(64 * 400, 64 * 400 + 200))))
 
     made.note("append, first of its lane", world.relay(world.maker, "EventLog", "append",
               {"lane": 0, "sequence": 0, "root": ROOT, "count": 100}))  # fmt: skip

@@ -103,7 +103,9 @@ def _adopt(context: Context, lane: Lane, found: Carried, transaction: Transactio
     block = context.node.block(receipt.block_hash)
     values = calls.signed_part(found.contract, found.function, found.args)
     consent = found.consent
-    call = digest(context.deployment, found.contract, found.function, values, consent.nonce, consent.deadline)
+    call = digest(
+        context.deployment, found.contract, found.function, values, consent.signer, consent.nonce, consent.deadline
+    )
     with context.write() as session:
         row = _row_of(session, lane, found) or _new_row(session, context, lane, found.function, found.args)
         moves.consented(session, row, consent, call, block.number)

@@ -119,7 +119,7 @@ def _sign(context: Context, view: View, row: OutboxRow, position: int) -> bool:
     deadline = max(view.head.timestamp, int(time.time())) + context.policy.consent_seconds
     signer = context.signers[row.key]
     consent: Consent = sign(signer, context.deployment, row.contract, row.function, values, nonce, deadline)
-    call = digest(context.deployment, row.contract, row.function, values, nonce, deadline)
+    call = digest(context.deployment, row.contract, row.function, values, consent.signer, nonce, deadline)
     return context.move(row, lambda s, stored: moves.consented(s, stored, consent, call, view.head.number))
 
 

@@ -128,11 +128,11 @@ def expected_digest(contract: str, types: str, values: dict[str, Any]) -> bytes:
 @pytest.mark.parametrize(("contract", "function"), SIGNED)
 def test_digest_is_that_of_the_standard(contract: str, function: str) -> None:
     args = ARGUMENTS[contract, function]
-    names = re.findall(r" (\w+)", TYPES[contract, function].split(")")[0])[:-2]
+    names = re.findall(r" (\w+)", TYPES[contract, function].split(")")[0])[:-3]
     flat = {"propose": list(PROPOSAL.values()), "reverseStatus": [RECEIPT["id"], b"\0"]}  # members of structs
     values = dict(zip(names, flat.get(function, args), strict=True))
-    values = {**values, "nonce": 7, "deadline": 8}
-    assert digest(DEPLOYMENT, contract, function, args, 7, 8) == expected_digest(
+    values = {**values, "signer": KEY.address, "nonce": 7, "deadline": 8}
+    assert digest(DEPLOYMENT, contract, function, args, KEY.address, 7, 8) == expected_digest(
         contract, TYPES[contract, function], values
     )
 
@@ -154,9 +154,9 @@ registrations = st.lists(
 @settings(max_examples=50)
 @given(registrations=registrations, nonce=st.integers(0, 2**256 - 1), deadline=st.integers(0, 2**48 - 1))
 def test_digest_of_nested_structs_is_that_of_the_standard(registrations: Any, nonce: int, deadline: int) -> None:
-    values = {"registrations": registrations, "nonce": nonce, "deadline": deadline}
+    values = {"registrations": registrations, "signer": KEY.address, "nonce": nonce, "deadline": deadline}
     types = TYPES["CustodyLedger", "register"]
-    found = digest(DEPLOYMENT, "CustodyLedger", "register", [registrations], nonce, deadline)
+    found = digest(DEPLOYMENT, "CustodyLedger", "register", [registrations], KEY.address, nonce, deadline)
     assert found == expected_digest("CustodyLedger", types, values)
 
 
@@ -184,13 +184,14 @@ def test_consent_is_of_this_call_on_this_contract_and_chain_only(contract: str, 
 
 def test_every_argument_is_signed() -> None:
     for (contract, function), args in ARGUMENTS.items():
-        original = digest(DEPLOYMENT, contract, function, args, 7, 8)
+        original = digest(DEPLOYMENT, contract, function, args, KEY.address, 7, 8)
         for position, value in enumerate(args):
             for changed in variants(value):
                 if function == "reverseStatus" and position == 0 and changed["id"] == value["id"]:
                     continue  # the receipt's id stands for all of it: the chain compares its hash
                 other = [*args[:position], changed, *args[position + 1 :]]
-                assert digest(DEPLOYMENT, contract, function, other, 7, 8) != original, (function, value, changed)
+                found = digest(DEPLOYMENT, contract, function, other, KEY.address, 7, 8)
+                assert found != original, (function, value, changed)
 
 
 def variants(value: Any) -> list[Any]:
@@ -228,7 +229,7 @@ def test_signature_that_the_contracts_would_refuse_is_refused(spoil: Any) -> Non
 
 
 def test_message_is_complete_for_a_wallet() -> None:
-    message = typed_data(DEPLOYMENT, "EventLog", "append", [4, 0, b"\5" * 32, 6], 7, 8)
+    message = typed_data(DEPLOYMENT, "EventLog", "append", [4, 0, b"\5" * 32, 6], KEY.address, 7, 8)
     assert message["primaryType"] == "Append"
     assert message["domain"] == {
         "name": "packtrace",
@@ -237,7 +238,8 @@ def test_message_is_complete_for_a_wallet() -> None:
         "verifyingContract": DEPLOYMENT.address("EventLog"),
     }
     assert message["message"] == {
-        "lane": 4, "sequence": 0, "root": b"\5" * 32, "count": 6, "nonce": 7, "deadline": 8
+        "lane": 4, "sequence": 0, "root": b"\5" * 32, "count": 6, "signer": KEY.address,
+        "nonce": 7, "deadline": 8
     }  # fmt: skip
     assert [t["name"] for t in message["types"]["Append"]] == list(message["message"])
 

@@ -2,7 +2,7 @@
 
 The types below are those in the `@dev typed data` comments of `contracts/interfaces/`. Each member of a
 message is the function's argument of that name, or the member of that name of an argument that is a struct;
-the last two are always the consent's nonce and deadline. So a call takes the same arguments here and in
+the last three are always the consent's signer, nonce and deadline. So a call takes the same arguments here and in
 `contracts.encode_call`:
 
     arguments = [proposal]
@@ -30,38 +30,38 @@ from packtrace.errors import ChainError, EvidenceError
 
 TYPES: dict[tuple[str, str], str] = {
     ("PartyRegistry", "authoriseLine"): "AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,"
-    "uint256 nonce,uint48 deadline)",
+    "address signer,uint256 nonce,uint48 deadline)",
     ("PartyRegistry", "authoriseQuality"): "AuthoriseQuality(bytes32 productKey,address key,uint40 until,"
-    "uint256 nonce,uint48 deadline)",
-    (
-        "PackLedger",
-        "propose",
-    ): "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,"
-    "uint40 expiresAt,uint256 nonce,uint48 deadline)",
-    ("PackLedger", "release"): "Release(uint64 batch,uint256 nonce,uint48 deadline)",
-    ("PackLedger", "withdraw"): "Withdraw(uint64 batch,uint256 nonce,uint48 deadline)",
-    ("PackLedger", "changeStatus"): "ChangeStatus(uint8 to,bytes units,bytes32 openings,uint256 nonce,uint48 deadline)",
-    (
-        "PackLedger",
-        "reverseStatus",
-    ): "ReverseStatus(bytes32 id,bytes positions,uint256 nonce,uint48 deadline)",
-    ("PackLedger", "liftStatus"): "LiftStatus(bytes units,uint256 nonce,uint48 deadline)",
-    ("CustodyLedger", "register"): "Register(Registration[] registrations,uint256 nonce,uint48 deadline)"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "propose"): "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,"
+    "uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "release"): "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "withdraw"): "Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "changeStatus"): "ChangeStatus(uint8 to,bytes units,bytes32 openings,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "reverseStatus"): "ReverseStatus(bytes32 id,bytes positions,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "liftStatus"): "LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "register"): "Register(Registration[] registrations,"
+    "address signer,uint256 nonce,uint48 deadline)"
     "Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)",
-    ("CustodyLedger", "ship"): "Ship(uint64[] numbers,uint32 to,uint256 nonce,uint48 deadline)",
-    ("CustodyLedger", "cancelShipment"): "CancelShipment(uint64[] numbers,uint256 nonce,uint48 deadline)",
-    ("CustodyLedger", "receiveShipment"): "ReceiveShipment(uint64[] numbers,uint256 nonce,uint48 deadline)",
-    ("CustodyLedger", "refuseShipment"): "RefuseShipment(uint64[] numbers,uint256 nonce,uint48 deadline)",
-    ("CustodyLedger", "unpack"): "Unpack(uint64[] numbers,uint256 nonce,uint48 deadline)",
-    ("CustodyLedger", "takeOut"): "TakeOut(uint64[] numbers,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "ship"): "Ship(uint64[] numbers,uint32 to,address signer,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "cancelShipment"): "CancelShipment(uint64[] numbers,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "receiveShipment"): "ReceiveShipment(uint64[] numbers,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "refuseShipment"): "RefuseShipment(uint64[] numbers,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "unpack"): "Unpack(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "takeOut"): "TakeOut(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)",
     ("EventLog", "append"): "Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,"
-    "uint256 nonce,uint48 deadline)",
+    "address signer,uint256 nonce,uint48 deadline)",
     ("RecallBoard", "recallLot"): "RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,"
-    "uint256 nonce,uint48 deadline)",
+    "address signer,uint256 nonce,uint48 deadline)",
     ("RecallBoard", "recallBatch"): "RecallBatch(uint32 mah,uint64 batch,uint8 kind,bytes32 reason,"
-    "uint256 nonce,uint48 deadline)",
+    "address signer,uint256 nonce,uint48 deadline)",
     ("RecallBoard", "liftRecall"): "LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,"
-    "uint256 nonce,uint48 deadline)",
+    "address signer,uint256 nonce,uint48 deadline)",
 }
 """Contract and function → the typed data that is signed, as `encodeType` of EIP-712 writes it."""
 
@@ -110,11 +110,11 @@ def keyed_nonce(lane: int, position: int) -> int:
 
 
 def typed_data(
-    deployment: Deployment, contract: str, function: str, args: Sequence[Any], nonce: int, deadline: int
+    deployment: Deployment, contract: str, function: str, args: Sequence[Any], signer: str, nonce: int, deadline: int
 ) -> dict[str, Any]:
     """The whole EIP-712 message (`types`, `primaryType`, `domain`, `message`), as wallets and HSMs take it."""
     primary, types = _types(contract, function)
-    values = _members(contract, function, args) | {"nonce": nonce, "deadline": deadline}
+    values = _members(contract, function, args) | {"signer": signer, "nonce": nonce, "deadline": deadline}
     return {
         "types": {"EIP712Domain": list(DOMAIN_TYPE), **types},
         "primaryType": primary,
@@ -129,10 +129,10 @@ def typed_data(
 
 
 def digest(
-    deployment: Deployment, contract: str, function: str, args: Sequence[Any], nonce: int, deadline: int
+    deployment: Deployment, contract: str, function: str, args: Sequence[Any], signer: str, nonce: int, deadline: int
 ) -> bytes:
     """The 32 bytes that are signed: keccak256(0x1901 ‖ domain separator ‖ hashStruct(message)) (EIP-712)."""
-    return _digest(_signable(deployment, contract, function, args, nonce, deadline))
+    return _digest(_signable(deployment, contract, function, args, signer, nonce, deadline))
 
 
 def sign(
@@ -145,8 +145,9 @@ def sign(
     deadline: int,
 ) -> Consent:
     """`account`'s consent to the call."""
-    signed = account.sign_message(_signable(deployment, contract, function, args, nonce, deadline))
-    return Consent(str(account.address), nonce, deadline, bytes(signed.signature))
+    signer = str(account.address)
+    signed = account.sign_message(_signable(deployment, contract, function, args, signer, nonce, deadline))
+    return Consent(signer, nonce, deadline, bytes(signed.signature))
 
 
 def recover(deployment: Deployment, contract: str, function: str, args: Sequence[Any], consent: Consent) -> str:
@@ -160,7 +161,7 @@ def recover(deployment: Deployment, contract: str, function: str, args: Sequence
     low = len(signature) == 65 and int.from_bytes(signature[32:64]) <= CURVE_ORDER // 2 and signature[64] in (27, 28)
     if not low:
         raise EvidenceError("not a signature of r ‖ s ‖ v", field="signature", value=signature.hex(), rule=rule)
-    signable = _signable(deployment, contract, function, args, consent.nonce, consent.deadline)
+    signable = _signable(deployment, contract, function, args, consent.signer, consent.nonce, consent.deadline)
     try:
         return str(Account.recover_message(signable, signature=signature))
     except (BadSignature, ValidationError, ValueError) as error:
@@ -245,10 +246,10 @@ def _values(struct: Any, names: Sequence[str]) -> list[Any]:
 
 
 def _signable(
-    deployment: Deployment, contract: str, function: str, args: Sequence[Any], nonce: int, deadline: int
+    deployment: Deployment, contract: str, function: str, args: Sequence[Any], signer: str, nonce: int, deadline: int
 ) -> SignableMessage:
     try:
-        return encode_typed_data(full_message=typed_data(deployment, contract, function, args, nonce, deadline))
+        return encode_typed_data(full_message=typed_data(deployment, contract, function, args, signer, nonce, deadline))
     except (EncodingError, TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
         raise ChainError(
             f"the call cannot be signed, an argument does not fit its type: {error}",
