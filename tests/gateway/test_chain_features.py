@@ -323,14 +323,22 @@ def test_a_release_that_the_chain_refuses_can_be_tried_again(plant: Plant) -> No
     assert plant.batch(lot, "released")["error"] is None
 
 
-def test_a_proposal_that_the_chain_refuses_cannot_be_released(plant: Plant) -> None:
+def test_a_proposal_that_the_chain_refuses_is_not_released_but_can_be_made_again(plant: Plant) -> None:
     authorise(plant, line=PARTY, until=0)
     lot = plant.commission(2)
     refused = plant.batch(lot, "refused")
     assert refused["error"].startswith("LineNotAuthorised")
     assert "LineNotAuthorised" in plant.post(f"/batches/{lot.batch}/release", status=409)["detail"]
     assert plant.verdict(lot, 0)["headline"] == "not verified"
+    plant.post(f"/batches/{lot.batch}/propose")
+    assert plant.batch(lot, "refused")["error"].startswith("LineNotAuthorised")
     authorise(plant, line=PARTY, until=FOREVER)
+    plant.post(f"/batches/{lot.batch}/propose")
+    plant.post(f"/batches/{lot.batch}/release")
+    plant.batch(lot, "released")
+    assert plant.verdict(lot, 1)["headline"] == "authentic, available"
+    problem = plant.post(f"/batches/{lot.batch}/propose", status=409)
+    assert problem["detail"] == "this batch is released; only a refused one is proposed again"
 
 
 def test_a_release_falls_with_its_proposal(plant: Plant) -> None:

@@ -31,6 +31,12 @@ def list_batches(gateway: GatewayDependency, gtin: str | None = None, lot: str |
     return [view(batch) for batch in gateway.batches.all(gs1_keys.gtin(gtin) if gtin else None, lot)]
 
 
+@router.post("/batches/{number}/propose", status_code=202, dependencies=[Depends(require(Role.LINE, Role.QUALITY))])
+def propose_batch(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
+    """Propose a batch again that the chain refused, once the reason is gone (see its `error`)."""
+    return view(gateway.batches.propose(number))
+
+
 @router.post("/batches/{number}/release", status_code=202, dependencies=QUALITY)
 def release_batch(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
     """Release a proposed batch: the qualified person's signature goes to the chain."""

@@ -10,10 +10,13 @@ from sqlmodel import Session
 from packtrace.chain.contracts import Event as ChainEvent
 from packtrace.errors import LifecycleError
 from packtrace.facts import Recall
-from packtrace.product import lot_key
+from packtrace.gs1 import expires_at
+from packtrace.product import Product, lot_key
 from packtrace.rules import RULE
+from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.db import Database
-from packtrace_gateway.events.models import CommissionedBatch
+from packtrace_gateway.events.models import CommissionedBatch, StoredEvent
+from packtrace_gateway.events.store import stored_header
 from packtrace_gateway.outbox.models import OutboxRow
 from packtrace_gateway.outbox.service import Handler, Outbox
 from packtrace_gateway.problems import NotFoundError
@@ -70,6 +73,29 @@ class BatchService:
         with self._database.read() as session:
             return list(session.execute(query.limit(1000)).scalars())
 
+    def propose(self, number: int) -> CommissionedBatch:
+        """Propose a batch again that the chain refused (the line was not authorised, say).
+
+        Its serial numbers are used for ever, so without this its packs could never be released. Raises LifecycleError
+        unless it was refused.
+        """
+        with self._database.write() as session:
+            batch = self._batch(session, number)
+            if batch.state != "refused":
+                raise LifecycleError(
+                    f"this batch is {batch.state}; only a refused one is proposed again",
+                    field="number",
+                    value=number,
+                    rule=RULE,
+                )
+            header = stored_header(session.get_one(StoredEvent, batch.event).header)
+            product = Product.from_json(header.core["product"])
+            calls = LedgerCalls(self._outbox, session)
+            row = calls.propose(number, product, header.item_root, batch.count, expires_at(product.expiry))
+            batch.state, batch.error, batch.outbox = "proposing", None, row
+            session.add(batch)
+            return batch
+
     def release(self, number: int) -> CommissionedBatch:
         """A qualified person's release. Raises LifecycleError unless the batch is proposed and not released."""
         return self._decide(number, "release", "quality", "releasing", "released")
@@ -80,9 +106,7 @@ class BatchService:
 
     def _decide(self, number: int, function: str, key: str, pending: str, done: str) -> CommissionedBatch:
         with self._database.write() as session:
-            batch = session.get(CommissionedBatch, number)
-            if batch is None:
-                raise NotFoundError("this batch was not commissioned here", field="number", value=number)
+            batch = self._batch(session, number)
             if batch.state not in ("proposing", "proposed"):
                 detail = f" ({batch.error})" if batch.error else ""
                 raise LifecycleError(
@@ -100,6 +124,12 @@ class BatchService:
             batch.state, batch.error = pending, None
             session.add(batch)
             return batch
+
+    def _batch(self, session: Session, number: int) -> CommissionedBatch:
+        batch = session.get(CommissionedBatch, number)
+        if batch is None:
+            raise NotFoundError("this batch was not commissioned here", field="number", value=number)
+        return batch
 
     def recall(self, gtin: str, lot: str, kind: Recall, notice: str) -> int:
         """Recall (or withdraw) a lot; the outbox row's id. `notice` stays here, its hash goes on chain."""

@@ -61,6 +61,10 @@ class NotYetError(PacktraceError):
     """Something that must be on chain first is not there yet."""
 
 
+# States of a batch whose proposal is not on chain: it may yet be refused, and made again by another call.
+NOT_ON_CHAIN = ("proposing", "refused")
+
+
 class Sending:
     """The sending side of the exchange."""
 
@@ -128,7 +132,8 @@ class Sending:
         if regulator is None or regulator == self._settings.party:
             return
         known = select(HandOver.event).where(HandOver.kind == COMMISSIONING)  # type: ignore
-        query = select(CommissionedBatch).where(CommissionedBatch.event.not_in(known))  # type: ignore[attr-defined]
+        new = (CommissionedBatch.event.not_in(known), CommissionedBatch.state.not_in(NOT_ON_CHAIN))  # type: ignore[attr-defined]
+        query = select(CommissionedBatch).where(*new)
         with self._database.read() as session:
             batches = session.execute(query.limit(MOST_BATCHES)).scalars().all()
         if batches:
