@@ -3,6 +3,7 @@
 It is signed with a key of the holder's (EIP-191 over the answer's canonical JSON), so that it can be shown to others.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from packtrace.scan import Scan
 
 PREFIX = b"packtrace/locator/v1\n"
 Kind = Literal["unit", "never", "differs"]
+SIGNATURE = re.compile(r"0x[0-9a-f]{130}", re.ASCII)  # r, s and v
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ def read_answer(plain: Any, scan: Scan) -> Answer:
         said = _said(kind, scan, time)
         if any(plain[name] != value for name, value in said.items()):
             raise EvidenceError("the locator's answer is about another pack", rule="locator")
+        if not SIGNATURE.fullmatch(plain["signature"]):
+            raise EvidenceError("the locator's answer is not signed", value=plain["signature"], rule="locator")
         signer = Account.recover_message(_message(said), signature=plain["signature"])
         pedigree = Pedigree.from_json(plain["pedigree"]) if kind == "unit" else None
     except (KeyError, TypeError, ValueError, BadSignature, ValidationError) as error:

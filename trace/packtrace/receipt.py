@@ -54,9 +54,14 @@ class Receipt:
         try:
             names = ("id", "openings", "units", "outcomes")
             binary = {name: base64.b64decode(plain[name], validate=True) for name in names}
-            receipt = Receipt(party=int(plain["party"]), to=Status(plain["to"]), time=int(plain["time"]), **binary)
+            party, to, time = (plain[name] for name in ("party", "to", "time"))
+            if not all(type(number) is int for number in (party, to, time)):
+                raise TypeError("party, status and time are whole numbers")
+            receipt = Receipt(party=party, to=Status(to), time=time, **binary)
         except (KeyError, TypeError, ValueError, binascii.Error) as error:
             raise EvidenceError(f"the receipt is not well formed: {error!r}", rule="receipt") from error
+        if not (0 <= party < 1 << 32 and 0 <= time < 1 << 40 and len(receipt.id) == len(receipt.openings) == 32):
+            raise EvidenceError("a receipt's numbers and hashes are those of IPackLedger.Receipt", rule="receipt")
         if len(receipt.units) != UNIT_BYTES * len(receipt.outcomes) or len(receipt.outcomes) > MAX_UNITS:
             raise EvidenceError("a receipt names up to 256 units of 8 bytes, each with its outcome", rule="receipt")
         return receipt

@@ -132,14 +132,18 @@ def check_received(fields: Sequence[Field | bytes]) -> Header:
             and all(_is_text(header.core[name]) for name in TEXTS)
             and all(TIME.fullmatch(header.core[name]) for name in TIMES)
             and all(header.core[name] is None or _is_text(header.core[name]) for name in TEXTS_OR_NOTHING)
-            and type(header.core["party"]) is int
-            and 0 < header.core["party"] < PARTIES
+            and _is_party(header.core["party"])
+            and (header.core.get("receiver") is None or _is_party(header.core["receiver"]))
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise EvidenceError(f"the header's core is not complete: {error!r}", rule="header") from error
     if not sound:
         raise EvidenceError("the header's core is not well formed", rule="header")
     return header
+
+
+def _is_party(value: Any) -> bool:
+    return type(value) is int and 0 < value < PARTIES
 
 
 def _is_text(value: Any) -> bool:

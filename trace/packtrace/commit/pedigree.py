@@ -159,6 +159,8 @@ def _from_base64(value: Any) -> bytes:
 def _text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"text expected, not {type(value).__name__}")
+    if not value.isascii():
+        value.encode()  # a ValueError for what is no text in UTF-8: JSON lets half a surrogate pair through
     return value
 
 
