@@ -134,10 +134,19 @@ def parse(data: bytes) -> Any:
             rule=BOUND,
         )
     try:
-        _refuse_repeated_names(data)
-        return orjson.loads(data)
+        # First: it bounds the depth by itself. Python's own parser does so only by the recursion limit, which a library
+        # below eth-account raises so far that deep nesting would overflow the C stack.
+        value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        if "depth limit" in str(error):
+            raise _too_deep() from error
         raise refusal(f"this is not a whole JSON document: {error}", "", rule="RFC 8259") from error
+    _refuse_repeated_names(data)
+    return value
+
+
+def _too_deep() -> DocumentError:
+    return refusal("this document is nested too deep: flatten it", "", rule="RFC 8259, section 9")
 
 
 def _refuse_repeated_names(data: bytes) -> None:
@@ -152,11 +161,7 @@ def _refuse_repeated_names(data: bytes) -> None:
     try:
         json.loads(data, object_pairs_hook=once)
     except RecursionError as error:
-        raise refusal("this document is nested too deep: flatten it", "", rule="RFC 8259, section 9") from error
-    except DocumentError:
-        raise
-    except ValueError:
-        pass  # not JSON: orjson says why
+        raise _too_deep() from error
 
 
 def _require_standard(context: Context) -> None:
