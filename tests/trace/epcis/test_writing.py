@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packtrace.epcis import (
@@ -145,11 +145,7 @@ def events(draw: st.DrawFn) -> Event:
     )
 
 
-# Many drawn events are none (an identifier twice, say) and are drawn again; some seeds meet a run of them.
-FILTERS = [HealthCheck.filter_too_much, HealthCheck.too_slow, HealthCheck.data_too_large]
-
-
-@settings(max_examples=80, deadline=None, suppress_health_check=FILTERS)
+@settings(max_examples=80, deadline=None)
 @given(event=events())
 def test_written_event_reads_back_as_it_was(event: Event) -> None:
     (read,) = read_document(orjson.dumps(to_json(event))).events
@@ -157,7 +153,7 @@ def test_written_event_reads_back_as_it_was(event: Event) -> None:
     assert event_hash(read) == event_hash(event)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=FILTERS)
+@settings(max_examples=15, deadline=None)
 @given(written=st.lists(events(), max_size=3))
 def test_written_document_reads_back_as_it_was(written: list[Event]) -> None:
     created = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
