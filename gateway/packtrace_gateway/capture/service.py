@@ -274,7 +274,7 @@ class CaptureService:
             return Ledger(party=party, receiver=partner.party)
         if what is Movement.REMOVE:
             raise LifecycleError(
-                "the status of packs is changed on chain: use /dispense, /destroy and the like, which record the event",
+                "the status of packs is changed on chain: use /dispense or /status, which record the event",
                 field=f"{entry.field}bizStep",
                 value=entry.event.biz_step,
                 rule=RULE,
