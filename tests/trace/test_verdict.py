@@ -8,6 +8,7 @@ from eth_account import Account
 from journeys import (
     CASE,
     GTIN,
+    LINE,
     MAH,
     NOW,
     OTHER,
@@ -44,7 +45,7 @@ from packtrace.facts import (
 )
 from packtrace.locator import read_answer, sign_answer
 from packtrace.scan import Place, Scan
-from packtrace.verdict import GRAVITY, Headline, judge
+from packtrace.verdict import GRAVITY, MAX_ANSWER_AGE, Headline, judge
 
 
 @pytest.fixture
@@ -253,6 +254,15 @@ def test_a_pack_taken_out_alone_stays_when_its_case_moves_on(world: World) -> No
     assert world.verdict(replace(SCAN, serial="SN0004")).headline is Headline.CUSTODY_GAP, "it went with the case"
 
 
+def test_a_pack_in_a_case_that_is_not_on_chain_yet_is_not_verified(world: World) -> None:
+    """It was packed here a moment ago: no gap, but nothing that the chain confirms either."""
+    del world.events[2:]
+    verdict = world.verdict(place=LINE, logistic={})
+    assert verdict.headline is Headline.NOT_VERIFIED
+    assert "not on chain (yet)" in " ".join(verdict.reasons)
+    assert world.verdict(logistic={}).headline is Headline.CUSTODY_GAP, "at another place it is a gap all the same"
+
+
 def test_a_shipped_pack_is_nowhere(world: World) -> None:
     del world.events[7:]
     verdict = world.verdict()
@@ -269,14 +279,14 @@ def test_another_packs_pedigree_proves_nothing_about_this_one(world: World) -> N
 KEY = Account.from_key(b"\x07" * 32)
 
 
-def located(world: World, kind: str, facts: Facts | None = None, scan: Scan = SCAN) -> Headline:
+def located(world: World, kind: str, facts: Facts | None = None, scan: Scan = SCAN, later: int = 0) -> Headline:
     _, commitment, proof = world.events[0]
     pedigree = Pedigree((disclose(commitment, [PACKS[3]], proof),)) if kind == "unit" else None
     answer = read_answer(sign_answer(KEY, kind, scan, NOW, pedigree), scan)  # type: ignore[arg-type]
     if facts is None:
         facts = world.facts(keys={KEY.address: KeyFacts(MAH, 1, True)})
     evidence = examine(scan, answer.pedigree.disclosures if answer.pedigree else ())
-    return judge(scan, evidence, answer, facts, Place(OTHER), NOW).headline
+    return judge(scan, evidence, answer, facts, Place(OTHER), NOW + later).headline
 
 
 def test_a_located_pack_is_real_but_has_a_custody_gap(world: World) -> None:
@@ -297,6 +307,14 @@ def test_a_signed_differs_is_not_this_products_data(world: World) -> None:
 def test_an_answer_with_a_wrong_key_breaks_the_evidence(world: World, key: KeyFacts | None) -> None:
     facts = world.facts(keys={KEY.address: key} if key else {})
     assert located(world, "never", facts) is Headline.EVIDENCE_BROKEN
+
+
+@pytest.mark.parametrize("kind", ["never", "differs"])
+@pytest.mark.parametrize("later", [MAX_ANSWER_AGE + 1, -MAX_ANSWER_AGE - 1], ids=["old", "from the future"])
+def test_an_answer_of_another_time_counts_for_nothing(world: World, kind: str, later: int) -> None:
+    """Somebody kept a "never commissioned" from before the pack was made, and shows it now."""
+    assert located(world, kind, later=later) is Headline.NOT_VERIFIED
+    assert located(world, kind, later=later // abs(later) * MAX_ANSWER_AGE) is not Headline.NOT_VERIFIED
 
 
 def test_an_answer_about_another_pack_or_changed_is_refused() -> None:

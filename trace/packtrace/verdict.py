@@ -47,6 +47,8 @@ STATUS_WORDS = {
     Status.LOCKED: "locked",
     Status.SUSPECT: "reported suspect",
 }
+# Seconds. Clocks are off by minutes; packs reach a pharmacy days after they were commissioned.
+MAX_ANSWER_AGE = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def _checks(
 ) -> Iterator[Check]:
     yield _proofs(evidence)
     if answer is not None:
-        yield from _answer(answer, facts)
+        yield from _answer(answer, facts, now)
     if evidence.commissioned is None:
         if answer is None or answer.kind == "unit":
             detail = "no pedigree of this pack is here, and the marketing authorisation holder's gateway gave no answer"
@@ -200,8 +202,12 @@ def _proofs(evidence: Evidence) -> Check:
     return Check("proofs", True, f"{len(evidence.events)} events prove themselves", Headline.EVIDENCE_BROKEN)
 
 
-def _answer(answer: Answer, facts: Facts | None) -> Iterator[Check]:
-    """The MAH's signed answer: who signed it, and what it says."""
+def _answer(answer: Answer, facts: Facts | None, now: int) -> Iterator[Check]:
+    """The MAH's signed answer: who signed it, and what it says. An old one is no answer: "never" was true once."""
+    if abs(now - answer.time) > MAX_ANSWER_AGE:
+        detail = f"the locator's answer is of {_moment(answer.time)}: an old answer, or a wrong clock here or there"
+        yield Check("locator", None, detail, Headline.NOT_VERIFIED)
+        return
     if facts is None:
         signed: bool | None = None
         detail = "who signed the locator's answer is not known without a node"
@@ -311,21 +317,27 @@ def _custody(evidence: Evidence, facts: Facts, place: Place | None, *, located: 
     if place is None:
         yield Check("custody", None, "the verifier does not know at which place the pack is", Headline.NOT_VERIFIED)
         return
-    holder, why = _holder(evidence, facts)
+    holder, why, number = _holder(evidence)
+    known = None if number is None else facts.logistic.get(number)
+    detail = f"the pack is real, but not recorded as having come to this place: {why}"
     if located:
-        why = "the pack is real, but no record says that it came here: its history was asked of its maker"
-        yield Check("custody", False, why, Headline.CUSTODY_GAP)
+        detail = "the pack is real, but no record says that it came here: its history was asked of its maker"
+        yield Check("custody", False, detail, Headline.CUSTODY_GAP)
     elif holder != place.party:
-        detail = f"the pack is real, but not recorded as having come to this place: {why}"
+        yield Check("custody", False, detail, Headline.CUSTODY_GAP)
+    elif number is not None and known is None:
+        detail = f"by the events {why}, and what it came in is not on chain (yet)"
+        yield Check("custody", None, detail, Headline.NOT_VERIFIED)
+    elif known is not None and (known.state is CustodyState.IN_TRANSIT or known.holder != holder):
+        detail += f", but by the chain party {known.holder} holds what it came in"
         yield Check("custody", False, detail, Headline.CUSTODY_GAP)
     else:
-        yield Check(
-            "custody", True, f"it came here through {len(evidence.parties)} recorded hands", Headline.CUSTODY_GAP
-        )
+        detail = f"it came here through {len(evidence.parties)} recorded hands"
+        yield Check("custody", True, detail, Headline.CUSTODY_GAP)
 
 
-def _holder(evidence: Evidence, facts: Facts) -> tuple[int | None, str]:
-    """Who has the pack: by the events, and by the chain where it lies in, or came in, a logistic unit."""
+def _holder(evidence: Evidence) -> tuple[int | None, str, int | None]:
+    """Who has the pack by the events, why, and the logistic unit (its number on chain) that it lies, or came, in."""
     holder: int | None = None
     why = "no event says where it is"
     numbers = {link.uri: link.number for link in evidence.logistic}
@@ -339,12 +351,7 @@ def _holder(evidence: Evidence, facts: Facts) -> tuple[int | None, str]:
         last = next((numbers[uri] for uri in step.inside if uri in numbers), last)
         if step.carrier == evidence.uri and core["action"] == "DELETE" and Role.CHILD in step.event.header.counts:
             last = None  # taken out alone: what it lay in goes its own way
-    if holder is not None and last is not None:
-        known = facts.logistic.get(last)
-        if known is None or known.state in (CustodyState.NONE, CustodyState.IN_TRANSIT) or known.holder != holder:
-            who = "nobody" if known is None else f"party {known.holder}"
-            return None, f"by the events {why}, by the chain {who} holds what it came in"
-    return holder, why
+    return holder, why, last
 
 
 def _history(evidence: Evidence, facts: Facts | None) -> Iterator[HistoryEntry]:

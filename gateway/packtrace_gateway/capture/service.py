@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from packtrace.commit import items, salts
 from packtrace.commit.event import Custody, Ledger, commit
+from packtrace.commit.history import RECORDED_AHEAD
 from packtrace.commit.items import ItemTree
 from packtrace.epcis.cbv_hash import event_hash
 from packtrace.epcis.commissioning import ProductData, product_data
@@ -232,12 +233,12 @@ class CaptureService:
     def _record_time(self, session: Session) -> str:
         """Now, and not before anything that is recorded here: verifiers follow an item in the order of recording.
 
-        So a clock that is set back, or a partner's that is ahead, does not turn that order round. A partner's clock is
-        followed as far as a device's is believed.
+        So a clock that is set back, or a partner's that is ahead, does not turn that order round. It is followed as far
+        as partners would believe it.
         """
         newest: str = session.execute(select(func.max(StoredEvent.record_time))).scalar() or ""
         now = self._clock()
-        return max(_written(now), min(newest, _written(now + CLOCK_TOLERANCE)))
+        return max(_written(now), min(newest, _written(now + RECORDED_AHEAD)))
 
     def _captured_before(self, session: Session, entry: Prepared) -> Captured | None:
         """A line that lost the answer sends the same event again: it is acknowledged again, not stored twice."""

@@ -7,11 +7,11 @@ node that lags behind is no reason to turn goods away.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from packtrace.chain.facts import ChainReader
 from packtrace.commit.disclosure import Disclosure, VerifiedEvent
-from packtrace.commit.history import containment
+from packtrace.commit.history import RECORDED_AHEAD, containment
 from packtrace.commit.items import Role
 from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import EvidenceError
@@ -21,8 +21,6 @@ from packtrace.gs1 import split_sgtin_uri
 from packtrace.product import Product, gtin_hash
 from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
 
-# Clocks that are ahead: a gateway follows a partner's by half an hour, and the chain's may be behind both.
-CLOCK_TOLERANCE = timedelta(hours=1)
 MAX_NESTING = 8  # levels of units inside a unit (ICustodyLedger)
 
 
@@ -285,14 +283,10 @@ def compared(contents: Contents, chain: ChainFacts) -> Findings:
 
 
 def _latest(event: VerifiedEvent, facts: Facts) -> str:
-    """The latest time of recording that can be believed, as an event writes it.
-
-    Verifiers follow items in the order of recording: one event from the far future would be the last word on where
-    its items are.
-    """
+    """The latest time of recording that can be believed, as an event writes it."""
     assert event.seal is not None
     anchored_at = datetime.fromtimestamp(facts.entries[event.seal.entry].time, UTC)
-    return (anchored_at + CLOCK_TOLERANCE).strftime("%Y-%m-%dT%H:%M:%S.999Z")
+    return (anchored_at + RECORDED_AHEAD).strftime("%Y-%m-%dT%H:%M:%S.999Z")
 
 
 def _compare_batch(batch: Batch, chain: ChainFacts, findings: Findings) -> None:

@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 from packtrace.commit import items, merkle, seal
 from packtrace.commit.disclosure import Disclosure, ShownItems
 from packtrace.commit.event import Ledger, commit
+from packtrace.commit.history import RECORDED_AHEAD
 from packtrace.commit.items import ItemTree, Role
 from packtrace.commit.salts import ITEMS, salts
 from packtrace.errors import EvidenceError, LifecycleError
 from packtrace.facts import batch_number
 from packtrace.gs1 import sgtin_uri
 from packtrace.rules import ItemState, Place
-from packtrace_gateway.capture.service import CLOCK_TOLERANCE
 from packtrace_gateway.events.models import Counter, LogisticUnit, Participation, StoredEvent, Unit, UriPrefix
 
 PACKS = [pack_uri(number) for number in range(600)]
@@ -371,7 +371,7 @@ def test_an_event_of_the_same_millisecond_is_not_disclosed_with_the_pack_that_le
 def test_recording_follows_a_partners_clock_within_bounds(town: Town) -> None:
     """So that a receipt is not recorded before the shipment; but a clock that is days ahead is not followed."""
     maker, wholesaler = town.houses(11, 20)
-    maker.clock.ahead = timedelta(minutes=20)
+    maker.clock.ahead = RECORDED_AHEAD - timedelta(minutes=1)  # as far as a package is accepted
     maker.commission(PACKS[:1])
     maker.pack(CASE, PACKS[:1])
     shipped = maker.ship([CASE], wholesaler)
@@ -387,7 +387,7 @@ def test_recording_follows_a_partners_clock_within_bounds(town: Town) -> None:
     with wholesaler.database.read() as session:
         query = select(StoredEvent.record_time).where(StoredEvent.digest == received.digest)
         recorded = datetime.fromisoformat(session.execute(query).scalar_one())
-    assert recorded <= datetime.now(UTC) + CLOCK_TOLERANCE
+    assert recorded <= datetime.now(UTC) + RECORDED_AHEAD
 
 
 def test_shipping_from_one_house_to_the_next_and_on(town: Town) -> None:

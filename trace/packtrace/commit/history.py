@@ -2,9 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.commit.items import Role
+
+# An event's record time may be this much after its entry in the log on chain: clocks are ahead. More is not believed,
+# as items are followed in the order of recording, and an event from the far future would have the last word.
+RECORDED_AHEAD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
