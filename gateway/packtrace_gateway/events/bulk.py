@@ -7,7 +7,7 @@ driver's own executemany.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Table
+from sqlalchemy import Select, Table
 from sqlmodel import Session, SQLModel
 
 # SQLite admits 32,766 variables in a statement; a few hundred cost the least for each row.
@@ -40,6 +40,15 @@ def insert(
     if twice == "keep":
         statement += " ON CONFLICT DO NOTHING"
     connection.exec_driver_sql(statement, rows)
+
+
+def rows(session: Session, statement: Select[Any], **parameters: Any) -> Sequence[Any]:
+    """The rows of a statement that was made once, of table columns, with its values as bound parameters.
+
+    Making a statement anew, of ORM attributes, costs several times what running it does; a verdict runs twenty.
+    """
+    session.flush()
+    return session.connection().execute(statement, parameters).all()
 
 
 def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

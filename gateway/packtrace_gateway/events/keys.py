@@ -3,15 +3,19 @@
 import threading
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
+from packtrace_gateway.events import bulk
 from packtrace_gateway.events.models import UriPrefix
 
 Key = tuple[int, str]
 _MOST_CACHED = 100_000
 # Under this name a session keeps the prefixes that it has stored itself: they may yet be rolled back.
 _OWN = "uri prefixes stored in this transaction"
+_PREFIX = bulk.table_of(UriPrefix).c
+_NUMBER = select(_PREFIX.id).where(_PREFIX.text == bindparam("text"))
+_TEXT = select(_PREFIX.text).where(_PREFIX.id == bindparam("number"))
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -38,9 +42,10 @@ class Prefixes:
         for text in set(texts):
             number = self._ids.get(text)
             if number is None:
-                number = session.execute(select(UriPrefix.id).where(UriPrefix.text == text)).scalar()  # type: ignore[call-overload]
-                if number is None:
+                rows = bulk.rows(session, _NUMBER, text=text)
+                if not rows:
                     continue
+                ((number,),) = rows
                 self._remember(session, number, text)
             found[text] = number
         return found
@@ -62,7 +67,7 @@ class Prefixes:
         """A prefix by its number."""
         text = self._texts.get(number)
         if text is None:
-            text = str(session.execute(select(UriPrefix.text).where(UriPrefix.id == number)).scalar_one())  # type: ignore[call-overload]
+            ((text,),) = bulk.rows(session, _TEXT, number=number)
             self._remember(session, number, text)
         return text
 

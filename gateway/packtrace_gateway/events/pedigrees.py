@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
 from packtrace.commit import items, salts
@@ -21,6 +22,44 @@ from packtrace_gateway.events.store import EventStore, group_items, stored_heade
 Moment = tuple[str, int]
 _FIRST: Moment = ("", 0)
 _EVER: Moment = ("9999", 0)
+
+_EVENT, _TILE, _GROUP = (bulk.table_of(model).c for model in (StoredEvent, ItemTile, ItemGroup))
+_PART = bulk.table_of(Participation).c
+_EVENTS = select(
+    _EVENT.id, _EVENT.record_time, _EVENT.type, _EVENT.action, _EVENT.parent, _EVENT.item_count, _EVENT.header,
+    _EVENT.secret, _EVENT.seal,
+).where(_EVENT.id.in_(bindparam("numbers", expanding=True)))  # fmt: skip
+_PARTS = select(_PART.suffix, _PART.event, _PART.role, _PART.position).where(
+    _PART.prefix == bindparam("prefix"), _PART.suffix.in_(bindparam("suffixes", expanding=True))
+)
+_EMPTIED = (
+    select(_EVENT.record_time, _EVENT.id)
+    .join_from(bulk.table_of(Participation), bulk.table_of(StoredEvent), _PART.event == _EVENT.id)
+    .where(_PART.prefix == bindparam("prefix"), _PART.suffix == bindparam("suffix"))
+    .where(_PART.role == int(Role.PARENT), _EVENT.action == "DELETE", _EVENT.item_count == 1)
+)
+_TILES = select(_TILE.number, _TILE.data).where(
+    _TILE.event == bindparam("event"),
+    _TILE.level == bindparam("level"),
+    _TILE.number.in_(bindparam("numbers", expanding=True)),
+)
+_GROUPS = select(_GROUP.data).where(
+    _GROUP.event == bindparam("event"), _GROUP.number.in_(bindparam("numbers", expanding=True))
+)
+
+
+class Recorded(NamedTuple):
+    """What a pedigree needs of a stored event; see `StoredEvent`."""
+
+    id: int
+    record_time: str
+    type: str
+    action: str
+    parent: str | None
+    item_count: int
+    header: bytes
+    secret: bytes | None
+    seal: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +85,7 @@ class PedigreeReader:
     def __init__(self, store: EventStore, session: Session) -> None:
         self._store = store
         self._session = session
-        self._events: dict[int, StoredEvent] = {}
+        self._events: dict[int, Recorded] = {}
         self._unpackings: dict[str, list[Moment]] = {}
 
     def contents(self, uris: Collection[str]) -> list[str]:
@@ -106,19 +145,17 @@ class PedigreeReader:
         for prefix, suffix in keys.values():
             groups.setdefault(prefix, []).append(suffix)
         rows: dict[Key, list[Part]] = {}
-        columns = (Participation.suffix, Participation.event, Participation.role, Participation.position)
         for prefix, suffixes in groups.items():
             for chunk in bulk.chunks(suffixes):
-                statement = select(*columns).where(Participation.prefix == prefix, Participation.suffix.in_(chunk))  # type: ignore
-                for suffix, event, role, position in self._session.execute(statement):
+                for suffix, event, role, position in bulk.rows(self._session, _PARTS, prefix=prefix, suffixes=chunk):
                     rows.setdefault((prefix, suffix), []).append(Part(event, Role(role), position))
         return {uri: rows[key] for uri, key in keys.items() if key in rows}
 
     def _load(self, numbers: Iterable[int]) -> None:
         missing = [number for number in numbers if number not in self._events]
         for chunk in bulk.chunks(missing):
-            rows = self._session.execute(select(StoredEvent).where(StoredEvent.id.in_(chunk))).scalars()  # type: ignore
-            self._events |= {row.id or 0: row for row in rows}
+            rows = bulk.rows(self._session, _EVENTS, numbers=chunk)
+            self._events |= {row.id: Recorded(*row) for row in rows}
 
     def _follow(
         self,
@@ -157,23 +194,18 @@ class PedigreeReader:
 
     def _unpackings_of(self, parent: str) -> list[Moment]:
         """When `parent` was unpacked as a whole, every time."""
-        emptied = (
-            select(StoredEvent.record_time, StoredEvent.id)  # type: ignore[call-overload]
-            .join(Participation, Participation.event == StoredEvent.id)
-            .where(Participation.role == int(Role.PARENT), StoredEvent.action == "DELETE", StoredEvent.item_count == 1)
-        )
-        moments: list[Moment] = []
-        for prefix, suffix in self._store.prefixes.keys(self._session, [parent]).values():
-            mine = emptied.where(Participation.prefix == prefix, Participation.suffix == suffix)
-            moments += [(time, number) for time, number in self._session.execute(mine)]
-        return moments
+        return [
+            (time, number)
+            for prefix, suffix in self._store.prefixes.keys(self._session, [parent]).values()
+            for time, number in bulk.rows(self._session, _EMPTIED, prefix=prefix, suffix=suffix)
+        ]
 
     def _moment(self, number: int) -> Moment:
         return self._events[number].record_time, number
 
     # ---- disclosures ----
 
-    def _disclosure(self, event: StoredEvent, wanted: dict[str, int]) -> Disclosure:
+    def _disclosure(self, event: Recorded, wanted: dict[str, int]) -> Disclosure:
         header = stored_header(event.header)
         if event.secret is not None:
             shown = self._own_items(event, header, event.secret, wanted)
@@ -181,7 +213,7 @@ class PedigreeReader:
             shown = self._received_items(event, header, wanted)
         return Disclosure(header.closed_but(()), shown, stored_seal(event.seal))
 
-    def _own_items(self, event: StoredEvent, header: Header, secret: bytes, wanted: dict[str, int]) -> ShownItems:
+    def _own_items(self, event: Recorded, header: Header, secret: bytes, wanted: dict[str, int]) -> ShownItems:
         ordered = sorted((position, uri) for uri, position in wanted.items())
         tiles = self._tiles(event, header, [position for position, _ in ordered])
         tree = items.tiled_tree(
@@ -194,32 +226,25 @@ class PedigreeReader:
         shown_salts = b"".join(salts.salts(secret, salts.ITEMS, position, 1) for position in indices)
         return ShownItems(indices, shown_salts, tuple(uri for _, uri in ordered), tuple(tree.multiproof(indices)))
 
-    def _tiles(self, event: StoredEvent, header: Header, positions: Sequence[int]) -> dict[tuple[int, int], bytes]:
+    def _tiles(self, event: Recorded, header: Header, positions: Sequence[int]) -> dict[tuple[int, int], bytes]:
         """The tiles, by level and number, that a proof of these positions reads."""
         tiles: dict[tuple[int, int], bytes] = {}
-        columns = (ItemTile.number, ItemTile.data)
         level, width = 0, sum(header.counts.values())
         while level == 0 or width > 1:
             numbers = sorted({position >> level + TILE_HEIGHT for position in positions})
             for chunk in bulk.chunks(numbers):
-                statement = select(*columns).where(  # type: ignore[call-overload]
-                    ItemTile.event == event.id,
-                    ItemTile.level == level,
-                    ItemTile.number.in_(chunk),  # type: ignore[attr-defined]
-                )
-                tiles |= {(level, number): data for number, data in self._session.execute(statement)}
+                rows = bulk.rows(self._session, _TILES, event=event.id, level=level, numbers=chunk)
+                tiles |= {(level, number): data for number, data in rows}
             level += TILE_HEIGHT
             width = (width + TILE_WIDTH - 1) >> TILE_HEIGHT
         return tiles
 
-    def _received_items(self, event: StoredEvent, header: Header, wanted: dict[str, int]) -> ShownItems:
+    def _received_items(self, event: Recorded, header: Header, wanted: dict[str, int]) -> ShownItems:
         numbers = sorted({position >> TILE_HEIGHT for position in wanted.values()})
         groups = [
-            group_items(row.data)
+            group_items(data)
             for chunk in bulk.chunks(numbers)
-            for row in self._session.execute(
-                select(ItemGroup).where(ItemGroup.event == event.id, ItemGroup.number.in_(chunk))  # type: ignore
-            ).scalars()
+            for (data,) in bulk.rows(self._session, _GROUPS, event=event.id, numbers=chunk)
         ]
         return part_at(header, together(header, groups), set(wanted.values())) if groups else NO_ITEMS
 
@@ -228,5 +253,5 @@ def _union(one: Window | None, other: Window) -> Window:
     return other if one is None else Window(min(one.start, other.start), max(one.end, other.end))
 
 
-def _empties(event: StoredEvent) -> bool:
+def _empties(event: Recorded) -> bool:
     return event.type == "AggregationEvent" and event.action == "DELETE" and event.item_count == 1

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import cbor2
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
@@ -33,6 +33,11 @@ from packtrace_gateway.events.models import (
 
 # Levels of units inside a unit (ICustodyLedger): a case on a pallet in a container is two.
 MAX_NESTING = 8
+
+_UNIT = bulk.table_of(Unit).c
+_UNITS = select(_UNIT.suffix, _UNIT.event, _UNIT.position, _UNIT.place, _UNIT.parent).where(
+    _UNIT.prefix == bindparam("prefix"), _UNIT.suffix.in_(bindparam("suffixes", expanding=True))
+)
 
 
 class EventStore:
@@ -205,11 +210,9 @@ class EventStore:
         found: dict[str, tuple[int, int, int, int | None]] = {}
         for prefix, suffixes in self._by_prefix(session, uris).items():
             text = self.prefixes.text(session, prefix)
-            columns = (Unit.suffix, Unit.event, Unit.position, Unit.place, Unit.parent)
             for chunk in bulk.chunks(suffixes):
-                statement = select(*columns).where(Unit.prefix == prefix, Unit.suffix.in_(chunk))  # type: ignore
-                for suffix, event, position, place, parent in session.execute(statement):
-                    found[text + suffix] = (event, position, place, parent)
+                for suffix, *where in bulk.rows(session, _UNITS, prefix=prefix, suffixes=chunk):
+                    found[text + suffix] = tuple(where)
         return found
 
     def known_serials(self, session: Session, gtin: str, serials: Sequence[str]) -> list[str]:
