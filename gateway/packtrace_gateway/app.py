@@ -92,8 +92,8 @@ NODE_CHECK_EVERY = 15.0  # seconds
 # Python's own. A library below eth-account (py_ecc) raises it to 100,000 on import, and then 100 kB of `[[[[…` overflow
 # the C stack in json.loads and kill the process.
 RECURSION_LIMIT = 1000
-# Seconds; Python's own is 5 ms. A verdict waits for the interpreter a dozen times, so long each time, while a capture of a
-# million packs computes beside it.
+# Seconds; Python's own is 5 ms. A verdict waits for the interpreter a dozen times, so long each time, while a capture
+# of a million packs computes beside it.
 SWITCH_INTERVAL = 0.001
 AnyCaller = Annotated[Caller, Depends(require(*Role))]
 
