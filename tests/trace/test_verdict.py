@@ -231,6 +231,37 @@ def test_a_batch_that_differs_on_chain_breaks_the_evidence_and_is_named(world: W
     assert "batch on chain differs" in verdict.reasons[0]
 
 
+@pytest.mark.parametrize("number", range(9))
+def test_a_log_entry_with_another_count_breaks_the_evidence(world: World, number: int) -> None:
+    entries = {key: replace(entry, count=4) if key[2] == number else entry for key, entry in world.entries.items()}
+    assert world.verdict(entries=entries).headline is Headline.EVIDENCE_BROKEN
+
+
+def test_packs_of_another_product_than_the_event_says_are_not_believed(world: World) -> None:
+    other = replace(PRODUCT, gtin="09506000134369")
+    del world.events[0]
+    world.add(
+        event(0, type="ObjectEvent", action="ADD", biz_step="commissioning", epcs=PACKS),
+        Ledger(party=LINE, product=other, batch=BATCH),
+    )
+    verdict = world.verdict()
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    assert "commissions 09506000134369, not" in verdict.reasons[0]
+
+
+def test_a_batch_is_its_proposers_event(world: World) -> None:
+    """Somebody records the maker's commissioning, word for word, as an event of his own."""
+    given, commitment, _ = world.events[0]
+    core = commitment.header.core | {"party": OTHER}
+    header = Header((replace(commitment.header.fields[0], value=core), *commitment.header.fields[1:]))
+    proof = seal.SealProof(OTHER, 0, 0, 1, 0, ())
+    world.events[0] = given, replace(commitment, header=header), proof
+    world.entries[proof.entry] = EntryFacts(seal.seal_root([header.digest]), 1, NOW, "0xkey")
+    verdict = world.verdict()
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    assert verdict.reasons[0] == "the batch on chain differs in: proposer"
+
+
 def test_a_batch_of_somebody_elses_product_is_not_believed(world: World) -> None:
     """An attacker who commissions this GTIN as a product of his own is not the GTIN's listed holder."""
     assert world.verdict(mah_of_gtin=OTHER).headline is Headline.EVIDENCE_BROKEN

@@ -147,6 +147,16 @@ def spoiled() -> list[tuple[str, Disclosure, str]]:
         ("another party's seal", replace(good, seal=replace(proof, party=8)), "another party"),
         ("seal too large", replace(good, seal=replace(proof, count=1 << 40)), "2\\^20"),
         ("seal index", replace(good, seal=replace(proof, index=9)), "below 6"),
+        ("seal's lane", replace(good, seal=replace(proof, lane=1 << 64)), "64 bits"),
+        ("seal's sequence", replace(good, seal=replace(proof, sequence=1 << 64)), "64 bits"),
+        ("short salt", replace(good, header=Header((replace(core, salt=bytes(8)), *fields[1:]))), "16 bytes"),
+        ("time without milliseconds", with_core(recordTime="2026-11-23T05:35:16Z"), "not well formed"),
+        ("time of another zone", with_core(eventTime="2026-11-23T05:35:16.000+01:00"), "not well formed"),
+        (
+            "count that is no number",
+            with_core(items={**core.value["items"], "counts": {"epc": True}}),
+            "not well formed",
+        ),
         ("no core", replace(good, header=Header(fields[1:])), "open core"),
         ("core without party", with_core(party=None), "not well formed"),
         ("counts of nonsense", with_core(items={**core.value["items"], "counts": {"epc": -1}}), "not well formed"),
@@ -267,6 +277,18 @@ def test_an_item_in_another_spelling_is_refused(uri: str) -> None:
     of_items({Role.EPC: ALL[:3]}).verify()
     with pytest.raises(EvidenceError, match="canonical"):
         of_items({Role.EPC: [*ALL[:2], uri]}).verify()
+
+
+@pytest.mark.parametrize("order", [[1, 0], [0, 0], [0, 2, 1]])
+def test_items_out_of_order_are_refused(order: list[int]) -> None:
+    """Two places for one item would be two units with a status of their own."""
+    secret, uris = bytes(32), [sorted(ALL)[at] for at in order]
+    stream = salts.salts(secret, salts.ITEMS, 0, len(uris))
+    root = merkle.root(items.leaf_hashes(uris, 0, {Role.EPC: len(uris)}, secret))
+    core = COMMITTED.header.core | {"items": {"root": root.hex(), "counts": {"epc": len(uris)}}}
+    shown = ShownItems(tuple(range(len(uris))), stream, tuple(uris), ())
+    with pytest.raises(EvidenceError, match="in the order of their URIs, each once"):
+        Disclosure(headers.build(core, {}, secret), shown, None).verify()
 
 
 def test_a_line_break_in_the_common_prefix_is_refused() -> None:

@@ -67,7 +67,9 @@ def test_taking_others_out_leaves_what_is_shown_inside() -> None:
         event(1, "DELETE", CASES[0], PACKS[1:3], []),
     ]
     assert containment(events) == {PACKS[0]: CASES[0]}
-    assert history(PACKS[0], events)[-1].inside == (CASES[0],)
+    steps = history(PACKS[0], events)
+    assert [step.event for step in steps] == events[:1], "what happened to others is no step of its way"
+    assert steps[-1].inside == (CASES[0],)
 
 
 def test_a_circle_ends() -> None:
