@@ -122,6 +122,17 @@ def test_a_cancelled_shipment_stays_even_if_that_is_recorded_late() -> None:
     assert found(world).holder == WHOLESALER
 
 
+def test_a_shipment_that_another_one_ended_gives_nothing_any_more() -> None:
+    """Named once, for a shipment that was cancelled, a party cannot take the goods from who has them now."""
+    world = made()
+    ship(world, 3, LINE, PALLET, OTHER)
+    look(world, 4, LINE, "void_shipping", PALLET)
+    ship(world, 5, LINE, PALLET, WHOLESALER)
+    receive(world, 6, WHOLESALER, PALLET)
+    receive(world, 7, OTHER, PALLET)
+    assert found(world).holder == WHOLESALER
+
+
 def test_what_was_refused_comes_back_and_goes_on() -> None:
     world = made()
     ship(world, 3, LINE, PALLET, OTHER)

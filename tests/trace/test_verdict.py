@@ -101,6 +101,34 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("recall", [Recall.WITHDRAWN, Recall.RECALLED])
+def test_what_is_withdrawn_is_not_available_either(world: World, recall: Recall) -> None:
+    verdict = world.verdict(unit=changed_unit(world, recall=recall, recalled_at=NOW))
+    assert verdict.headline is Headline.RECALLED
+    assert verdict.reasons == [f"the lot is {recall.name.lower()} since 2026-11-23"]
+
+
+@pytest.mark.parametrize("state", [BatchState.PROPOSED, BatchState.WITHDRAWN])
+def test_only_a_released_batch_is_released(world: World, state: BatchState) -> None:
+    assert world.verdict(unit=changed_unit(world, state=state)).headline is Headline.NOT_RELEASED
+
+
+def test_what_is_on_its_way_on_chain_is_not_here(world: World) -> None:
+    """A gateway says that it received a case; the chain does not say that it took it over."""
+    number = next(iter(world.logistic))
+    world.logistic[number] = replace(world.logistic[number], state=CustodyState.IN_TRANSIT, receiver=OTHER)
+    assert world.verdict().headline is Headline.CUSTODY_GAP
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1 << 44, True, "1", None])
+def test_a_batch_number_that_no_batch_has_is_broken_evidence(world: World, batch: object) -> None:
+    commitment = world.events[0][1]
+    commitment.header.core["product"]["batch"] = batch
+    evidence = examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET]))
+    assert evidence.unit is None
+    assert "no number on chain" in evidence.broken[0]
+
+
 @pytest.mark.parametrize("headline", CASES)
 def test_each_finding_has_its_headline(world: World, headline: Headline) -> None:
     verdict = CASES[headline](world)
@@ -335,7 +363,9 @@ def test_a_signed_differs_is_not_this_products_data(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [None, KeyFacts(OTHER, 1, True), KeyFacts(MAH, 1, False)], ids=["unknown", "another company's", "revoked"]
+    "key",
+    [None, KeyFacts(OTHER, 1, True), KeyFacts(WHOLESALER, 1, True), KeyFacts(MAH, 1, False)],
+    ids=["unknown", "unknown party's", "another company's", "revoked"],
 )
 def test_an_answer_with_a_wrong_key_breaks_the_evidence(world: World, key: KeyFacts | None) -> None:
     facts = world.facts(keys={KEY.address: key} if key else {})
@@ -352,8 +382,9 @@ def test_an_answer_of_another_time_counts_for_nothing(world: World, kind: str, l
 
 def test_an_answer_about_another_pack_or_changed_is_refused() -> None:
     plain = sign_answer(KEY, "never", SCAN, NOW, None)
-    with pytest.raises(EvidenceError, match="another pack"):
-        read_answer(plain, replace(SCAN, serial="SN0004"))
+    for other in ({"serial": "SN0004"}, {"gtin": "09506000134369"}, {"lot": None}, {"expiry": None}):
+        with pytest.raises(EvidenceError, match="another pack"):
+            read_answer(plain, replace(SCAN, **other))  # type: ignore[arg-type]
     assert read_answer(plain | {"kind": "differs"}, SCAN).signer != KEY.address
     with pytest.raises(EvidenceError):
         read_answer({"kind": "never"}, SCAN)
