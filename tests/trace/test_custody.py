@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from journeys import (
     CASE,
     LINE,
+    NOW,
     OTHER,
     PACKS,
     PALLET,
@@ -26,7 +29,10 @@ from packtrace.commit.event import Ledger
 from packtrace.custody import Whereabouts, whereabouts
 from packtrace.evidence import examine
 from packtrace.facts import CustodyState, logistic_number
-from packtrace.verdict import Headline
+from packtrace.scan import Place
+from packtrace.verdict import Headline, judge
+
+WAY = journey()
 
 
 def made() -> World:
@@ -169,3 +175,14 @@ def test_until_it_is_anchored_a_taking_out_does_not_part_a_pack_from_its_case() 
         world.add(taking, Ledger(party=PHARMACY), log=log)
         hold(world, 0, WHOLESALER, CustodyState.HELD)
         assert world.verdict().headline is headline
+
+
+@given(st.sets(st.integers(0, 8)))
+def test_no_hand_over_can_be_left_out(shown: set[int]) -> None:
+    """Whatever part of the way is shown: only with every hand-over in it is the pack where it should be.
+
+    That the pallet and the case were opened is no hand-over: packs lie at the same place before and after.
+    """
+    disclosures = [one for number, one in enumerate(WAY.disclosures([PACKS[3], CASE, PALLET])) if number in shown]
+    verdict = judge(SCAN, examine(SCAN, disclosures), None, WAY.facts(), Place(PHARMACY), NOW)
+    assert (verdict.headline is Headline.AUTHENTIC) == ({0, 1, 2, 3, 4, 6, 7} <= shown)
