@@ -32,7 +32,7 @@ from packtrace.verdict import Verdict, judge
 GTIN = "09506000134352"
 PRODUCT = Product(GTIN, "ABC123", date(2028, 6, 30), bytes(range(32)))
 MAH, LINE, WHOLESALER, PHARMACY, OTHER = 2, 3, 4, 5, 6
-NOW = 1_795_000_000  # November 2026
+NOW = 1_795_421_700  # 2026-11-23 08:15 UTC: minutes after the journey below
 CASE, PALLET = (sscc_uri(with_check_digit(f"0950600013435200{number}")) for number in (1, 2))
 SERIALS = [f"SN{number:04}" for number in range(20)]
 PACKS = [sgtin_uri(GTIN, serial) for serial in SERIALS]

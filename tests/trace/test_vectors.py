@@ -87,7 +87,11 @@ def test_header_and_event_digest(given: dict[str, Any]) -> None:
         for index, (name, value) in enumerate(fields)
     ]
     assert built.root.hex() == plain_root(leaves).hex() == vector["root"]
-    assert built.digest.hex() == sha256(b"packtrace/event/v1" + plain_root(leaves)).hexdigest() == vector["digest"]
+    assert (
+        built.digest.hex()
+        == sha256(b"packtrace/event/v1" + bytes([0, len(leaves)]) + plain_root(leaves)).hexdigest()
+        == vector["digest"]
+    )
 
 
 def test_seal(given: dict[str, Any]) -> None:

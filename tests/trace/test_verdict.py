@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 import pytest
 from eth_account import Account
 from journeys import (
+    BATCH,
     CASE,
     GTIN,
     LINE,
@@ -34,6 +35,7 @@ from packtrace.errors import EvidenceError
 from packtrace.evidence import examine
 from packtrace.facts import (
     BatchState,
+    Block,
     CustodyState,
     EntryFacts,
     Facts,
@@ -43,9 +45,9 @@ from packtrace.facts import (
     StatusChange,
     UnitFacts,
 )
-from packtrace.locator import read_answer, sign_answer
+from packtrace.locator import MAX_TIME, read_answer, sign_answer
 from packtrace.scan import Place, Scan
-from packtrace.verdict import GRAVITY, MAX_ANSWER_AGE, Headline, judge
+from packtrace.verdict import GRAVITY, MAX_ANSWER_AGE, MAX_BLOCK_AGE, MAX_UNANCHORED, Headline, judge
 
 
 @pytest.fixture
@@ -99,6 +101,34 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("recall", [Recall.WITHDRAWN, Recall.RECALLED])
+def test_what_is_withdrawn_is_not_available_either(world: World, recall: Recall) -> None:
+    verdict = world.verdict(unit=changed_unit(world, recall=recall, recalled_at=NOW))
+    assert verdict.headline is Headline.RECALLED
+    assert verdict.reasons == [f"the lot is {recall.name.lower()} since 2026-11-23"]
+
+
+@pytest.mark.parametrize("state", [BatchState.PROPOSED, BatchState.WITHDRAWN])
+def test_only_a_released_batch_is_released(world: World, state: BatchState) -> None:
+    assert world.verdict(unit=changed_unit(world, state=state)).headline is Headline.NOT_RELEASED
+
+
+def test_what_is_on_its_way_on_chain_is_not_here(world: World) -> None:
+    """A gateway says that it received a case; the chain does not say that it took it over."""
+    number = next(iter(world.logistic))
+    world.logistic[number] = replace(world.logistic[number], state=CustodyState.IN_TRANSIT, receiver=OTHER)
+    assert world.verdict().headline is Headline.CUSTODY_GAP
+
+
+@pytest.mark.parametrize("batch", [0, -1, 1 << 44, True, "1", None])
+def test_a_batch_number_that_no_batch_has_is_broken_evidence(world: World, batch: object) -> None:
+    commitment = world.events[0][1]
+    commitment.header.core["product"]["batch"] = batch
+    evidence = examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET]))
+    assert evidence.unit is None
+    assert "no number on chain" in evidence.broken[0]
+
+
 @pytest.mark.parametrize("headline", CASES)
 def test_each_finding_has_its_headline(world: World, headline: Headline) -> None:
     verdict = CASES[headline](world)
@@ -140,7 +170,7 @@ def test_expiry_begins_at_midnight_utc_of_the_day_after(world: World) -> None:
     evidence = examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET]))
     last = int(datetime(2028, 6, 30, tzinfo=UTC).timestamp())
     for now, headline in ((last + 86399, Headline.AUTHENTIC), (last + 86400, Headline.EXPIRED)):
-        facts = world.facts()
+        facts = world.facts(block=Block(100, bytes(32), now - 3))
         assert judge(SCAN, evidence, None, facts, Place(PHARMACY), now).headline is headline
 
 
@@ -161,7 +191,7 @@ def test_a_supplied_pack_says_when_and_the_case_number(world: World) -> None:
     verdict = world.verdict(unit=changed_unit(world, status=Status.SUPPLIED), change=change)
     assert verdict.words == "already supplied"
     assert verdict.case == "0123-4567-89AB"
-    assert "2026-11-18" in " ".join(verdict.reasons)
+    assert "2026-11-23" in " ".join(verdict.reasons)
 
 
 def test_without_a_node_nothing_passes_for_verified(world: World) -> None:
@@ -227,6 +257,37 @@ def test_a_batch_that_differs_on_chain_breaks_the_evidence_and_is_named(world: W
     verdict = world.verdict(unit=changed_unit(world, **{fact: value}))
     assert verdict.headline is Headline.EVIDENCE_BROKEN
     assert "batch on chain differs" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize("number", range(9))
+def test_a_log_entry_with_another_count_breaks_the_evidence(world: World, number: int) -> None:
+    entries = {key: replace(entry, count=4) if key[2] == number else entry for key, entry in world.entries.items()}
+    assert world.verdict(entries=entries).headline is Headline.EVIDENCE_BROKEN
+
+
+def test_packs_of_another_product_than_the_event_says_are_not_believed(world: World) -> None:
+    other = replace(PRODUCT, gtin="09506000134369")
+    del world.events[0]
+    world.add(
+        event(0, type="ObjectEvent", action="ADD", biz_step="commissioning", epcs=PACKS),
+        Ledger(party=LINE, product=other, batch=BATCH),
+    )
+    verdict = world.verdict()
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    assert "commissions 09506000134369, not" in verdict.reasons[0]
+
+
+def test_a_batch_is_its_proposers_event(world: World) -> None:
+    """Somebody records the maker's commissioning, word for word, as an event of his own."""
+    given, commitment, _ = world.events[0]
+    core = commitment.header.core | {"party": OTHER}
+    header = Header((replace(commitment.header.fields[0], value=core), *commitment.header.fields[1:]))
+    proof = seal.SealProof(OTHER, 0, 0, 1, 0, ())
+    world.events[0] = given, replace(commitment, header=header), proof
+    world.entries[proof.entry] = EntryFacts(seal.seal_root([header.digest]), 1, NOW, "0xkey")
+    verdict = world.verdict()
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    assert verdict.reasons[0] == "the batch on chain differs in: proposer"
 
 
 def test_a_batch_of_somebody_elses_product_is_not_believed(world: World) -> None:
@@ -302,7 +363,9 @@ def test_a_signed_differs_is_not_this_products_data(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", [None, KeyFacts(OTHER, 1, True), KeyFacts(MAH, 1, False)], ids=["unknown", "another company's", "revoked"]
+    "key",
+    [None, KeyFacts(OTHER, 1, True), KeyFacts(WHOLESALER, 1, True), KeyFacts(MAH, 1, False)],
+    ids=["unknown", "unknown party's", "another company's", "revoked"],
 )
 def test_an_answer_with_a_wrong_key_breaks_the_evidence(world: World, key: KeyFacts | None) -> None:
     facts = world.facts(keys={KEY.address: key} if key else {})
@@ -319,8 +382,9 @@ def test_an_answer_of_another_time_counts_for_nothing(world: World, kind: str, l
 
 def test_an_answer_about_another_pack_or_changed_is_refused() -> None:
     plain = sign_answer(KEY, "never", SCAN, NOW, None)
-    with pytest.raises(EvidenceError, match="another pack"):
-        read_answer(plain, replace(SCAN, serial="SN0004"))
+    for other in ({"serial": "SN0004"}, {"gtin": "09506000134369"}, {"lot": None}, {"expiry": None}):
+        with pytest.raises(EvidenceError, match="another pack"):
+            read_answer(plain, replace(SCAN, **other))  # type: ignore[arg-type]
     assert read_answer(plain | {"kind": "differs"}, SCAN).signer != KEY.address
     with pytest.raises(EvidenceError):
         read_answer({"kind": "never"}, SCAN)
@@ -328,3 +392,123 @@ def test_an_answer_about_another_pack_or_changed_is_refused() -> None:
 
 def test_product_data_is_shown(world: World) -> None:
     assert world.verdict().to_json()["product"] == {"gtin": GTIN, "lot": PRODUCT.lot, "expiry": "2028-06-30"}
+
+
+@pytest.mark.parametrize("missing", ["lot", "expiry"])
+def test_what_was_not_read_from_the_pack_is_not_passed(world: World, missing: str) -> None:
+    scan = replace(SCAN, **{missing: None})  # type: ignore[arg-type]
+    verdict = world.verdict(scan)
+    assert verdict.headline is Headline.NOT_VERIFIED
+    assert missing in verdict.reasons[0]
+    other = {"lot": {"expiry": date(2029, 1, 31)}, "expiry": {"lot": "OTHER"}}[missing]
+    assert world.verdict(replace(scan, **other)).headline is Headline.WRONG_DATA  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("age", "headline"), [(MAX_BLOCK_AGE, "authentic, available"), (MAX_BLOCK_AGE + 1, "not verified")]
+)
+def test_a_node_that_lost_the_network_knows_no_status(world: World, age: int, headline: str) -> None:
+    verdict = world.verdict(block=Block(100, bytes(32), NOW - age))
+    assert verdict.headline.value == headline
+    assert verdict.age == age
+
+
+def test_own_events_are_awaited_for_a_while_only(world: World) -> None:
+    """An event that never reaches the log is not excused for ever: its party could still deny it."""
+    entries = {key: entry for key, entry in world.entries.items() if key[2] != 8}
+    recorded = int(datetime(2026, 11, 23, 8, 8, tzinfo=UTC).timestamp())
+    evidence = examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET]))
+    for late, headline in ((0, Headline.AUTHENTIC), (1, Headline.NOT_VERIFIED)):
+        now = recorded + MAX_UNANCHORED + late
+        facts = world.facts(entries=entries, block=Block(100, bytes(32), now))
+        assert judge(SCAN, evidence, None, facts, Place(PHARMACY), now).headline is headline
+
+
+def test_the_call_that_is_quoted_is_the_one_that_gave_the_status(world: World) -> None:
+    """A lock that was lifted before the pack was supplied stays in the receipts; it is not why, and not since when."""
+    lock = StatusChange(bytes(32), MAH, Status.LOCKED, NOW - 600)
+    for status in (Status.ACTIVE, Status.SUPPLIED):
+        verdict = world.verdict(unit=changed_unit(world, status=status), change=lock)
+        assert verdict.case is None
+        assert "since 2026" not in " ".join(check.detail for check in verdict.checks if check.name == "status")
+
+
+@pytest.mark.parametrize("kind", ["never", "differs"])
+def test_what_nobody_known_signed_is_not_said_of_a_pack(world: World, kind: str) -> None:
+    """Without a node, and with a key that is not the holder's, an answer is no finding about the pack."""
+    answer = read_answer(sign_answer(KEY, kind, SCAN, NOW, None), SCAN)  # type: ignore[arg-type]
+    verdict = judge(SCAN, examine(SCAN, []), answer, None, Place(OTHER), NOW)
+    assert verdict.headline is Headline.NOT_VERIFIED
+    verdict = judge(SCAN, examine(SCAN, []), answer, world.facts(keys={}), Place(OTHER), NOW)
+    assert [check.name for check in verdict.checks if check.passed is False] == ["locator"]
+
+
+def test_an_answer_needs_a_key_for_such_answers(world: World) -> None:
+    line_key = world.facts(keys={KEY.address: KeyFacts(MAH, 2 | 4 | 8, True)})
+    assert located(world, "never", line_key) is Headline.EVIDENCE_BROKEN
+
+
+@pytest.mark.parametrize("time", [-1, MAX_TIME, 1 << 50, 10**12])
+def test_an_answer_of_no_time_that_there_is_is_refused(time: int) -> None:
+    with pytest.raises(EvidenceError, match="no time"):
+        read_answer(sign_answer(KEY, "never", SCAN, time, None), SCAN)
+    latest = read_answer(sign_answer(KEY, "never", SCAN, MAX_TIME - 1, None), SCAN)
+    assert judge(SCAN, examine(SCAN, []), latest, None, Place(OTHER), NOW).headline is Headline.NOT_VERIFIED
+
+
+def test_a_pack_that_was_commissioned_twice_is_not_believed(world: World) -> None:
+    """Two units with one serial, each with a status of its own: whoever shows both cannot choose between them."""
+    again = event(9, type="ObjectEvent", action="ADD", biz_step="commissioning", epcs=PACKS)
+    world.add(again, Ledger(party=LINE, product=PRODUCT, batch=BATCH + 1))
+    verdict = world.verdict()
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    assert "more than once" in verdict.reasons[0]
+
+
+def test_the_same_event_twice_is_not_two_events(world: World) -> None:
+    shown = world.disclosures([PACKS[3], CASE, PALLET])
+    assert "the same event is shown twice" in examine(SCAN, [*shown, shown[1]]).broken[0]
+
+
+def custody_of(world: World, at: int, party: int = LINE, **changes: object) -> list[str]:
+    """What is broken when the packing of the case says this of its custody."""
+    given, commitment, _ = world.events[at]
+    custody = commitment.header.core["custody"] | changes
+    core = commitment.header.core | {"custody": custody, "party": party}
+    del world.events[at]
+    header = Header((replace(commitment.header.fields[0], value=core), *commitment.header.fields[1:]))
+    proof = seal.SealProof(party, 0, 99, 1, 0, ())
+    world.events.append((given, replace(commitment, header=header), proof))
+    return list(examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET])).broken)
+
+
+def test_custody_data_are_exact(world: World) -> None:
+    """One unit's number is written in one way, is of who packed it, and its commitment opens in one way."""
+    good = world.events[1][1].header.core["custody"]
+    assert custody_of(journey(), 1) == []
+    for number in (
+        "",
+        "0",
+        f"+{good['number']}",
+        f"0{good['number']}",
+        f" {good['number']}",
+        "1_0",
+        "٥",
+        str(1 << 64),
+        5,
+        None,
+    ):
+        assert custody_of(journey(), 1, number=number), number
+    for salt in ("", good["salt"][2:], good["salt"] + "00", "zz" * 16, good["salt"].upper().replace("0", " 0"), None):
+        assert custody_of(journey(), 1, salt=salt), salt
+    assert "another party's" in custody_of(journey(), 1, party=WHOLESALER)[0]
+
+
+def test_only_filling_a_unit_tells_of_custody(world: World) -> None:
+    """As if a shipment said in which unit the chain must look."""
+    shipping, commitment, proof = world.events[3]
+    core = commitment.header.core | {"custody": world.events[1][1].header.core["custody"]}
+    header = Header((replace(commitment.header.fields[0], value=core), *commitment.header.fields[1:]))
+    world.events[3] = shipping, replace(commitment, header=header), proof
+    broken = examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET])).broken
+    assert any("only filling" in reason for reason in broken)

@@ -54,5 +54,8 @@ class ChainUnreachable(ChainError):
 
 def shorten(value: Any, limit: int = 80) -> str:
     """`value` as it can be shown on one line, at most `limit` characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a number of thousands of digits
+        text = "a number too long to show"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

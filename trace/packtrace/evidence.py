@@ -3,6 +3,7 @@
 `examine` needs no chain. It never raises for bad evidence: every broken link is kept, by name, for the verdict.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ from eth_hash.auto import keccak
 from packtrace.commit.disclosure import Disclosure, VerifiedEvent
 from packtrace.commit.history import Step, history
 from packtrace.commit.items import Role
+from packtrace.commit.salts import SALT_BYTES
 from packtrace.errors import EvidenceError
-from packtrace.facts import BatchFacts, Facts, party_of_batch, unit_number
+from packtrace.facts import LOGISTIC_BITS, BatchFacts, Facts, party_of_batch, unit_number
 from packtrace.gs1 import expires_at, sgtin_uri, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
 from packtrace.scan import Scan
@@ -22,6 +24,9 @@ from packtrace.scan import Scan
 # Batches have 44 bits on chain, logistic units 64 (contracts/interfaces).
 MAX_BATCH_NUMBER = 1 << 44
 MAX_LOGISTIC_NUMBER = 1 << 64
+NUMBER = re.compile(r"[1-9]\d{0,19}", re.ASCII)
+SSCC = re.compile(r"\d{18}", re.ASCII)
+SALT = re.compile(rf"[0-9a-f]{{{2 * SALT_BYTES}}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,21 @@ def examine(scan: Scan, disclosures: Iterable[Disclosure]) -> Evidence:
     uri = sgtin_uri(scan.gtin, scan.serial)
     events: list[VerifiedEvent] = []
     broken: list[str] = []
+    seen: set[bytes] = set()
     for number, disclosure in enumerate(disclosures):
         try:
-            events.append(disclosure.verify())
+            event = disclosure.verify()
+            if event.digest in seen:
+                raise EvidenceError("the same event is shown twice", rule="pedigree")
+            seen.add(event.digest)
+            events.append(event)
         except EvidenceError as error:
             broken.append(f"disclosure {number}: {error}")
-    commissioned = _commissioned(uri, events)
+    made = [event for event in events if _commissions(event, uri)]
+    commissioned = made[0] if made else None
+    if len(made) > 1:
+        names = ", ".join(event.digest.hex()[:12] for event in made)
+        broken.append(f"{uri} was commissioned more than once: events {names}")
     product, batch, unit = None, None, None
     if commissioned is not None:
         try:
@@ -92,12 +106,9 @@ def examine(scan: Scan, disclosures: Iterable[Disclosure]) -> Evidence:
     return Evidence(uri, tuple(events), tuple(broken), steps, product, batch, unit, commissioned, tuple(links))
 
 
-def _commissioned(uri: str, events: Iterable[VerifiedEvent]) -> VerifiedEvent | None:
-    for event in events:
-        core = event.header.core
-        if core["action"] == "ADD" and core["type"] == "ObjectEvent" and uri in event.items.get(Role.EPC, ()):
-            return event
-    return None
+def _commissions(event: VerifiedEvent, uri: str) -> bool:
+    core = event.header.core
+    return core["action"] == "ADD" and core["type"] == "ObjectEvent" and uri in event.items.get(Role.EPC, ())
 
 
 def commissioned_batch(event: VerifiedEvent) -> tuple[Product, int]:
@@ -118,15 +129,25 @@ def logistic_link(event: VerifiedEvent) -> LogisticLink | None:
     custody = event.header.core.get("custody")
     if custody is None:
         return None
+    if event.header.core["type"] != "AggregationEvent" or event.header.core["action"] != "ADD":
+        raise EvidenceError("only filling a logistic unit has custody data", rule="custody")
     try:
         (parent,) = event.items[Role.PARENT]
-        number, salt = int(custody["number"]), bytes.fromhex(custody["salt"])
+        written, salt = custody["number"], custody["salt"]
+        sound = NUMBER.fullmatch(written) and SALT.fullmatch(salt)
     except (KeyError, TypeError, ValueError) as error:
         raise EvidenceError(f"its custody data are not complete: {error!r}", field="custody") from error
     sscc = sscc_of_uri(parent)
-    if sscc is None or not 0 < number < MAX_LOGISTIC_NUMBER:
-        raise EvidenceError("the logistic unit has no SSCC, or no number on chain", field="custody", value=parent)
-    content = content_hash(sscc_commitment(salt, sscc), event.header.item_root, sum(event.header.counts.values()))
+    number = int(written) if sound else 0
+    if sscc is None or not SSCC.fullmatch(sscc) or not 0 < number < MAX_LOGISTIC_NUMBER:
+        raise EvidenceError(
+            "the logistic unit has no SSCC, no number on chain or no salt of 16 bytes", field="custody", value=parent
+        )
+    if number >> LOGISTIC_BITS != event.party:
+        raise EvidenceError("it gives a logistic unit a number that is another party's", rule="custody")
+    content = content_hash(
+        sscc_commitment(bytes.fromhex(salt), sscc), event.header.item_root, sum(event.header.counts.values())
+    )
     return LogisticLink(number, parent, content, event.digest)
 
 

@@ -7,6 +7,7 @@ from enum import IntEnum
 INDEX_BITS = 20
 BATCH_BITS = 22
 LOGISTIC_BITS = 42
+PURPOSE_OPERATE = 1  # what a key may sign: event log, status, custody, exchange (IPartyRegistry)
 
 
 class Status(IntEnum):

@@ -21,6 +21,7 @@ from packtrace.scan import Scan
 
 PREFIX = b"packtrace/locator/v1\n"
 Kind = Literal["unit", "never", "differs"]
+MAX_TIME = 253_402_300_800  # the year 10000: later times cannot be written
 SIGNATURE = re.compile(r"0x[0-9a-f]{130}", re.ASCII)  # r, s and v
 
 
@@ -53,6 +54,8 @@ def read_answer(plain: Any, scan: Scan) -> Answer:
         kind, time = plain["kind"], plain["time"]
         if kind not in ("unit", "never", "differs") or type(time) is not int:
             raise EvidenceError("the locator's answer is of no known kind", value=kind, rule="locator")
+        if not 0 <= time < MAX_TIME:
+            raise EvidenceError("the locator's answer is of no time that there is", value=time, rule="locator")
         said = _said(kind, scan, time)
         if any(plain[name] != value for name, value in said.items()):
             raise EvidenceError("the locator's answer is about another pack", rule="locator")

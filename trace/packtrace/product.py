@@ -5,14 +5,17 @@ GTIN or a lot to those who do not trade it.
 """
 
 import hmac
+import re
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from typing import Any
 
-from packtrace.errors import EvidenceError
+from packtrace.errors import EvidenceError, IdentifierError
+from packtrace.gs1 import keys, read_iso_date
 
 SECRET_BYTES = 32
+SECRET = re.compile(rf"[0-9a-f]{{{2 * SECRET_BYTES}}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +42,14 @@ class Product:
     def from_json(data: dict[str, Any]) -> "Product":
         """Raises EvidenceError when the data is not a product's."""
         try:
-            product = Product(
-                str(data["gtin"]), str(data["lot"]), date.fromisoformat(data["expiry"]), bytes.fromhex(data["secret"])
-            )
+            gtin, lot, expiry, secret = (data[name] for name in ("gtin", "lot", "expiry", "secret"))
+            if len(gtin) != keys.GTIN_DIGITS:
+                raise IdentifierError("a GTIN has 14 digits here", field="gtin", value=gtin)
+            if not SECRET.fullmatch(secret):
+                raise EvidenceError("a product secret has 32 bytes", field="product.secret")
+            return Product(keys.gtin(gtin), keys.lot(lot), read_iso_date(expiry), bytes.fromhex(secret))
         except (KeyError, TypeError, ValueError) as error:
             raise EvidenceError(f"the product data is not complete: {error!r}", field="product") from error
-        if len(product.secret) != SECRET_BYTES:
-            raise EvidenceError("a product secret has 32 bytes", field="product.secret")
-        return product
 
 
 def product_key(secret: bytes, gtin: str) -> bytes:

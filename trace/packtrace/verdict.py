@@ -12,9 +12,9 @@ from enum import StrEnum
 from typing import Any
 
 from packtrace.commit.disclosure import VerifiedEvent
-from packtrace.commit.items import Role
+from packtrace.custody import whereabouts
 from packtrace.evidence import Evidence, anchored, batch_differences
-from packtrace.facts import BatchState, CustodyState, Facts, Recall, Status
+from packtrace.facts import PURPOSE_OPERATE, BatchState, CustodyState, Facts, Recall, Status, StatusChange
 from packtrace.gs1 import expires_at
 from packtrace.locator import Answer
 from packtrace.scan import Place, Scan
@@ -49,6 +49,10 @@ STATUS_WORDS = {
 }
 # Seconds. Clocks are off by minutes; packs reach a pharmacy days after they were commissioned.
 MAX_ANSWER_AGE = 3600
+# So long may events recorded at this very place be on their way to the chain; sealing and sending take seconds.
+MAX_UNANCHORED = 3600
+# A chain makes blocks every few seconds; of what an older newest block says nobody knows whether it is still so.
+MAX_BLOCK_AGE = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +152,12 @@ def judge(
     headline = min(findings, key=GRAVITY.index, default=Headline.AUTHENTIC)
     unit = facts.unit if facts else None
     product = evidence.product
+    change = _change(facts)
     return Verdict(
         scan=scan,
         headline=headline,
         status=None if unit is None else STATUS_WORDS.get(unit.status, "active"),
-        case=case_number(facts.change.receipt) if facts and facts.change else None,
+        case=case_number(change.receipt) if change else None,
         checks=checks,
         history=tuple(_history(evidence, facts)),
         block=facts.block.number if facts else None,
@@ -186,7 +191,8 @@ def _checks(
     if facts is None:
         yield _no_node()
         return
-    yield _log(evidence, facts, place)
+    yield _node(facts, now)
+    yield _log(evidence, facts, place, now)
     yield _batch(evidence, facts)
     yield from _unit(evidence, facts, now)
     yield from _custody(evidence, facts, place, located=answer is not None)
@@ -194,6 +200,15 @@ def _checks(
 
 def _no_node() -> Check:
     return Check("chain", None, "no node could be asked: status, recall and log are not known", Headline.NOT_VERIFIED)
+
+
+def _node(facts: Facts, now: int) -> Check:
+    """A node that has lost touch with the network would go on saying that nobody has dispensed the pack."""
+    age = now - facts.block.timestamp
+    if age > MAX_BLOCK_AGE:
+        detail = f"the node's newest block is {age} seconds old: it has lost the network, or the clock here is wrong"
+        return Check("chain", None, detail, Headline.NOT_VERIFIED)
+    return Check("chain", True, f"the node's newest block is {max(0, age)} seconds old", Headline.NOT_VERIFIED)
 
 
 def _proofs(evidence: Evidence) -> Check:
@@ -214,20 +229,21 @@ def _answer(answer: Answer, facts: Facts | None, now: int) -> Iterator[Check]:
     else:
         key = facts.keys.get(answer.signer)
         company = facts.parties[key.party].company if key and key.party in facts.parties else None
-        signed = bool(key and key.valid and company is not None and company == facts.mah_of_gtin)
+        may = key is not None and key.valid and bool(key.purposes & PURPOSE_OPERATE)
+        signed = may and company is not None and company == facts.mah_of_gtin
         detail = (
             "signed by the GTIN's marketing authorisation holder"
             if signed
             else (f"the locator's answer is signed by {answer.signer}, not by a valid key of the GTIN's holder")
         )
     yield Check("locator", signed, detail, Headline.EVIDENCE_BROKEN)
+    who, bad = ("its holder", False) if signed else ("somebody", None)  # only the holder's word counts
     if answer.kind == "never":
-        yield Check(
-            "serial", False, "its holder signed that it never commissioned this serial", Headline.UNKNOWN_SERIAL
-        )
+        detail = f"{who} signed that this serial was never commissioned"
+        yield Check("serial", bad, detail, Headline.UNKNOWN_SERIAL)
     if answer.kind == "differs":
-        detail = "its holder signed that this serial was commissioned with another lot or expiry than printed"
-        yield Check("printed data", False, detail, Headline.WRONG_DATA)
+        detail = f"{who} signed that this serial was commissioned with another lot or expiry than printed"
+        yield Check("printed data", bad, detail, Headline.WRONG_DATA)
 
 
 def _printed_data(scan: Scan, evidence: Evidence) -> Iterator[Check]:
@@ -241,21 +257,24 @@ def _printed_data(scan: Scan, evidence: Evidence) -> Iterator[Check]:
         wrong.append(f"expiry {scan.expiry} is printed, {product.expiry} was commissioned")
     if wrong:
         yield Check("printed data", False, "; ".join(wrong), Headline.WRONG_DATA)
-    elif scan.lot is None and scan.expiry is None:
-        yield Check("printed data", None, "neither lot nor expiry was read from the pack", Headline.WRONG_DATA)
+    elif scan.lot is None or scan.expiry is None:
+        missing = " and ".join(name for name, read in (("lot", scan.lot), ("expiry", scan.expiry)) if read is None)
+        detail = f"not read from the pack: {missing}; compare by eye with what was commissioned"
+        yield Check("printed data", None, detail, Headline.WRONG_DATA)
     else:
         yield Check("printed data", True, "lot and expiry are as commissioned", Headline.WRONG_DATA)
 
 
-def _log(evidence: Evidence, facts: Facts, place: Place | None) -> Check:
-    """Every event is in its party's log on chain. Events recorded here may still be on their way there."""
+def _log(evidence: Evidence, facts: Facts, place: Place | None, now: int) -> Check:
+    """Every event is in its party's log on chain. Events recorded here just now may still be on their way there."""
+    fresh = _written(now - MAX_UNANCHORED)
     missing, wrong, own = [], [], 0
     for event in evidence.events:
         state = anchored(event, facts)
         name = f"event {event.digest.hex()[:12]} of party {event.party}"
         if state is False:
             wrong.append(f"{name}: its log entry on chain is another")
-        elif state is None and place and event.party == place.party:
+        elif state is None and place and event.party == place.party and event.header.core["recordTime"] >= fresh:
             own += 1
         elif state is None:
             missing.append(f"{name} is not in its party's log on chain")
@@ -291,8 +310,8 @@ def _unit(evidence: Evidence, facts: Facts, now: int) -> Iterator[Check]:
         yield Check("status", True, "the pack is active: nobody has dispensed it", Headline.NOT_ACTIVE)
     else:
         detail = f"the pack is {STATUS_WORDS[unit.status]}"
-        if facts.change:
-            detail += f" since {_moment(facts.change.time)}, case {case_number(facts.change.receipt)}"
+        if change := _change(facts):
+            detail += f" since {_moment(change.time)}, case {case_number(change.receipt)}"
         yield Check("status", False, detail, Headline.NOT_ACTIVE)
     if unit.batch.state is BatchState.RELEASED:
         yield Check("release", True, f"released on {_day(unit.batch.released_at)}", Headline.NOT_RELEASED)
@@ -302,6 +321,13 @@ def _unit(evidence: Evidence, facts: Facts, now: int) -> Iterator[Check]:
     expired = now >= expires_at(product.expiry)
     detail = f"{'expired' if expired else 'good until'} {product.expiry}"
     yield Check("expiry", not expired, detail, Headline.EXPIRED)
+
+
+def _change(facts: Facts | None) -> StatusChange | None:
+    """The call that gave the unit its status. One that gave it another before, as before a lift, tells nothing."""
+    if facts is None or facts.change is None or facts.unit is None or facts.change.to is not facts.unit.status:
+        return None
+    return facts.change
 
 
 def _custody(evidence: Evidence, facts: Facts, place: Place | None, *, located: bool) -> Iterator[Check]:
@@ -317,7 +343,8 @@ def _custody(evidence: Evidence, facts: Facts, place: Place | None, *, located: 
     if place is None:
         yield Check("custody", None, "the verifier does not know at which place the pack is", Headline.NOT_VERIFIED)
         return
-    holder, why, number = _holder(evidence)
+    found = whereabouts(evidence, facts)
+    holder, why, number = found.holder, found.why, found.number
     known = None if number is None else facts.logistic.get(number)
     detail = f"the pack is real, but not recorded as having come to this place: {why}"
     if located:
@@ -334,24 +361,6 @@ def _custody(evidence: Evidence, facts: Facts, place: Place | None, *, located: 
     else:
         detail = f"it came here through {len(evidence.parties)} recorded hands"
         yield Check("custody", True, detail, Headline.CUSTODY_GAP)
-
-
-def _holder(evidence: Evidence) -> tuple[int | None, str, int | None]:
-    """Who has the pack by the events, why, and the logistic unit (its number on chain) that it lies, or came, in."""
-    holder: int | None = None
-    why = "no event says where it is"
-    numbers = {link.uri: link.number for link in evidence.logistic}
-    last: int | None = None
-    for step in evidence.steps:
-        core = step.event.header.core
-        if core["type"] == "ObjectEvent" and core["bizStep"] == "shipping":
-            holder, why = None, f"it was shipped by party {step.event.party} and not received since"
-        else:
-            holder, why = step.event.party, f"party {step.event.party} has it"
-        last = next((numbers[uri] for uri in step.inside if uri in numbers), last)
-        if step.carrier == evidence.uri and core["action"] == "DELETE" and Role.CHILD in step.event.header.counts:
-            last = None  # taken out alone: what it lay in goes its own way
-    return holder, why, last
 
 
 def _history(evidence: Evidence, facts: Facts | None) -> Iterator[HistoryEntry]:
@@ -382,6 +391,11 @@ def _proof(event: VerifiedEvent, facts: Facts | None) -> str:
     if facts is None or event.seal is None or not anchored(event, facts):
         return "signed"
     return "final" if facts.entries[event.seal.entry].time <= facts.final_time else "anchored"
+
+
+def _written(time: int) -> str:
+    """As an event writes its times."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _day(time: int) -> str:

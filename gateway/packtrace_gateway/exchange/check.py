@@ -16,7 +16,7 @@ from packtrace.commit.items import Role
 from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import EvidenceError
 from packtrace.evidence import LogisticLink, anchored, batch_differences, commissioned_batch, logistic_link
-from packtrace.facts import LOGISTIC_BITS, CustodyState, Facts, UnitFacts, unit_number
+from packtrace.facts import CustodyState, Facts, UnitFacts, unit_number
 from packtrace.gs1 import split_sgtin_uri
 from packtrace.product import Product, gtin_hash
 from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
@@ -117,10 +117,6 @@ def _read(contents: Contents, event: VerifiedEvent) -> None:
         contents.batches.append(Batch(event, product, number))
     link = logistic_link(event)
     if link is not None:
-        if core["type"] != "AggregationEvent" or core["action"] != "ADD":
-            raise EvidenceError("only filling a logistic unit has custody data", rule="custody")
-        if link.number >> LOGISTIC_BITS != event.party:
-            raise EvidenceError("it gives a logistic unit a number that is another party's", rule="custody")
         contents.links.append(link)
         newest = contents.filled.get(link.uri)
         if newest is None or contents.recorded(newest.digest) <= core["recordTime"]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import cbor2
 
+from packtrace import cbor
 from packtrace.commit import pedigree
 from packtrace.errors import EvidenceError
 from packtrace.evidence import MAX_LOGISTIC_NUMBER
@@ -54,7 +55,7 @@ class Package:
 def from_cbor(data: bytes) -> Package:
     """Raises EvidenceError when `data` is not a package. Nothing in it is believed yet."""
     try:
-        plain: Any = cbor2.loads(data, max_depth=_DEPTH, allow_indefinite=False)
+        plain: Any = cbor.loads(data, max_depth=_DEPTH)
         if plain["v"] != VERSION:
             raise EvidenceError(f"this program reads packages of version {VERSION}", field="v", value=plain["v"])
         package = Package(
@@ -65,7 +66,7 @@ def from_cbor(data: bytes) -> Package:
             {_is(str, uri): _is(int, number) for uri, number in plain["units"]},
             _is(bytes, plain["pedigree"]),
         )
-    except (cbor2.CBORDecodeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, EvidenceError):
             raise
         raise EvidenceError(f"the package is not well formed: {error!r}", rule="package") from error

@@ -120,7 +120,7 @@ def test_a_refused_shipment_is_the_senders_again_when_it_is_back(world: Any) -> 
     assert wholesaler.place(packs[0]) == "SHIPPED"
     wholesaler.capture(wholesaler.receive([pallet]))
     assert wholesaler.place(packs[0]) == "HERE"
-    assert unmet(wholesaler.verify(packs[0], lot="L1")) == set()
+    assert unmet(wholesaler.verify(packs[0], lot="L1", expiry="2031-05-31")) == set()
     answer = pharmacy.http.post(f"/arrivals/{arrival['id']}/refuse")
     assert answer.status_code == 409, "there is nothing left to refuse"
     world.deliver(WHOLESALER, PHARMACY, pallet)  # a second try, with a new package
@@ -139,7 +139,7 @@ def test_a_cancelled_shipment_is_here_again_and_no_longer_expected_there(world: 
     wholesaler.wait_goods(pallet, "cancelled")
     assert wholesaler.place(pallet) == "UNKNOWN"
     world.wait(lambda: "void_shipping" in [entry["step"] for entry in plant.verify(packs[0])["history"]])
-    world.wait(lambda: unmet(plant.verify(packs[0], lot="L1")) == set())
+    world.wait(lambda: unmet(plant.verify(packs[0], lot="L1", expiry="2031-05-31")) == set())
 
 
 def test_a_shipment_that_the_chain_refuses_stays_here_and_hands_nothing_over(world: Any) -> None:

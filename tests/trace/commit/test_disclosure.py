@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from packtrace.commit import items, salts, seal
+from packtrace.commit import header as headers
+from packtrace.commit import items, merkle, salts, seal
 from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, by_neighbourhood, together
 from packtrace.commit.event import Commitment, Ledger, commit
 from packtrace.commit.header import Field, Header
@@ -146,6 +147,16 @@ def spoiled() -> list[tuple[str, Disclosure, str]]:
         ("another party's seal", replace(good, seal=replace(proof, party=8)), "another party"),
         ("seal too large", replace(good, seal=replace(proof, count=1 << 40)), "2\\^20"),
         ("seal index", replace(good, seal=replace(proof, index=9)), "below 6"),
+        ("seal's lane", replace(good, seal=replace(proof, lane=1 << 64)), "64 bits"),
+        ("seal's sequence", replace(good, seal=replace(proof, sequence=1 << 64)), "64 bits"),
+        ("short salt", replace(good, header=Header((replace(core, salt=bytes(8)), *fields[1:]))), "16 bytes"),
+        ("time without milliseconds", with_core(recordTime="2026-11-23T05:35:16Z"), "not well formed"),
+        ("time of another zone", with_core(eventTime="2026-11-23T05:35:16.000+01:00"), "not well formed"),
+        (
+            "count that is no number",
+            with_core(items={**core.value["items"], "counts": {"epc": True}}),
+            "not well formed",
+        ),
         ("no core", replace(good, header=Header(fields[1:])), "open core"),
         ("core without party", with_core(party=None), "not well formed"),
         ("counts of nonsense", with_core(items={**core.value["items"], "counts": {"epc": -1}}), "not well formed"),
@@ -214,3 +225,96 @@ def test_pedigree_with_a_byte_changed_never_verifies_as_something_else(at: int, 
     assert verified.seal_root != disclosed(COMMITTED, ALL[:2]).verify().seal_root or set(
         verified.items.get(Role.EPC, {})
     ) <= set(ALL[:2])
+
+
+def test_two_closed_fields_cannot_be_shown_as_one() -> None:
+    """The number of a header's fields is in the digest: the node above two of them is no field."""
+    fields = COMMITTED.header.closed_but(()).fields[:4]
+    two, three = fields[2:]
+    assert isinstance(two, bytes)
+    assert isinstance(three, bytes)
+    honest, merged = Header(fields), Header((*fields[:2], merkle.node_hash(two, three)))
+    assert merged.root == honest.root, "the tree alone does not tell"
+    assert merged.digest != honest.digest
+
+
+def test_a_header_has_one_core() -> None:
+    good = disclosed(COMMITTED, ALL[:1])
+    core = good.header.fields[0]
+    with pytest.raises(EvidenceError, match="each once"):
+        replace(good, header=Header((*good.header.fields, core))).verify()
+
+
+def of_items(roles: dict[Role, list[str]]) -> Disclosure:
+    """A whole event that shows these items, committed as they stand."""
+    secret = bytes(32)
+    tree = items.build(roles, secret)
+    counts = {role.name.lower(): count for role, count in tree.counts.items()}
+    core = COMMITTED.header.core | {"items": {"root": tree.root.hex(), "counts": counts}}
+    shown = ShownItems(tuple(range(tree.size)), salts.salts(secret, salts.ITEMS, 0, tree.size), tuple(tree.uris), ())
+    return Disclosure(headers.build(core, {}, secret), shown, None)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"https://id.gs1.org/01/{GTIN}/21/%41BC",
+        f"https://id.gs1.org/01/{GTIN}/21/a%2fb",
+        f"https://id.gs1.org/01/{GTIN}/21/a+b",
+        f"https://id.gs1.org/01/{GTIN}/10/LOT/21/ABC",
+        f"https://id.gs1.org/01/{GTIN[1:]}/21/ABC",
+        f"https://example.com/01/{GTIN}/21/ABC",
+        "urn:epc:id:sgtin:9506000.013435.ABC",
+        f"https://id.gs1.org/01/{GTIN[:-1]}9/21/ABC",
+        f"https://id.gs1.org/01/{GTIN}/21/A\u0412C",
+        f"https://id.gs1.org/01/{GTIN}/21/A C",
+        "https://id.gs1.org/00/1",
+        "",
+    ],
+)
+def test_an_item_in_another_spelling_is_refused(uri: str) -> None:
+    """One item, one URI: else a pack could stand in an event twice, and be looked for in vain."""
+    of_items({Role.EPC: ALL[:3]}).verify()
+    with pytest.raises(EvidenceError, match="canonical"):
+        of_items({Role.EPC: [*ALL[:2], uri]}).verify()
+
+
+@pytest.mark.parametrize("order", [[1, 0], [0, 0], [0, 2, 1]])
+def test_items_out_of_order_are_refused(order: list[int]) -> None:
+    """Two places for one item would be two units with a status of their own."""
+    secret, uris = bytes(32), [sorted(ALL)[at] for at in order]
+    stream = salts.salts(secret, salts.ITEMS, 0, len(uris))
+    root = merkle.root(items.leaf_hashes(uris, 0, {Role.EPC: len(uris)}, secret))
+    core = COMMITTED.header.core | {"items": {"root": root.hex(), "counts": {"epc": len(uris)}}}
+    shown = ShownItems(tuple(range(len(uris))), stream, tuple(uris), ())
+    with pytest.raises(EvidenceError, match="in the order of their URIs, each once"):
+        Disclosure(headers.build(core, {}, secret), shown, None).verify()
+
+
+def test_a_line_break_in_the_common_prefix_is_refused() -> None:
+    """Items are joined by line breaks on the wire: a break inside one would come apart when it is disclosed again."""
+    plain = Pedigree((of_items({Role.EPC: ALL[:3]}),)).to_json()
+    plain["events"][0]["p"] = "urn:x:\n" + plain["events"][0]["p"]
+    with pytest.raises(EvidenceError):
+        Pedigree.from_json(plain).disclosures[0].verify()
+
+
+def test_an_event_has_one_parent_at_most() -> None:
+    with pytest.raises(EvidenceError, match="not well formed"):
+        of_items({Role.PARENT: ["urn:x:1", "urn:x:2"], Role.CHILD: ALL[:2]}).verify()
+
+
+@pytest.mark.parametrize("place", ["i", "seal"])
+def test_a_number_of_thousands_of_digits_is_refused_in_words(place: str) -> None:
+    """A reason must fit on a line, and Python writes no number of more than 4,300 digits."""
+    huge = 1 << 40_000
+    good = disclosed(COMMITTED, ALL[:1])
+    assert good.seal is not None
+    bad = {
+        "i": replace(good, shown=replace(good.shown, indices=(huge,))),
+        "seal": replace(good, seal=replace(good.seal, index=huge)),
+    }[place]
+    with pytest.raises(EvidenceError, match="too long to show"):
+        bad.verify()
+    with pytest.raises(EvidenceError):
+        Pedigree.from_cbor(Pedigree((bad,)).to_cbor())

@@ -1,13 +1,14 @@
 """What is inside what, after any events: compared with a plain model."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from packtrace.commit import header as headers
 from packtrace.commit.disclosure import VerifiedEvent
-from packtrace.commit.history import containment, history
+from packtrace.commit.history import MAX_LEVELS, containment, history
 from packtrace.commit.items import Role
 
 PACKS = [f"https://id.gs1.org/01/09506000134352/21/S{number}" for number in range(6)]
@@ -66,10 +67,30 @@ def test_taking_others_out_leaves_what_is_shown_inside() -> None:
         event(1, "DELETE", CASES[0], PACKS[1:3], []),
     ]
     assert containment(events) == {PACKS[0]: CASES[0]}
-    assert history(PACKS[0], events)[-1].inside == (CASES[0],)
+    steps = history(PACKS[0], events)
+    assert [step.event for step in steps] == events[:1], "what happened to others is no step of its way"
+    assert steps[-1].inside == (CASES[0],)
 
 
 def test_a_circle_ends() -> None:
     events = [event(0, "ADD", CASES[0], [CASES[1]], [CASES[1]]), event(1, "ADD", CASES[1], [CASES[0]], [CASES[0]])]
     assert containment(events) == {CASES[1]: CASES[0], CASES[0]: CASES[1]}
     assert [step.inside for step in history(CASES[1], events)][:1] == [(CASES[0],)]
+
+
+def test_a_chain_that_no_honest_party_makes_is_followed_so_far_and_no_further() -> None:
+    """Each step would take longer than the one before: thousands of them would take for ever."""
+    units = [f"https://id.gs1.org/00/{number:018}" for number in range(MAX_LEVELS * 3)]
+    events = [event(number, "ADD", outer, [inner], [inner]) for number, (inner, outer) in enumerate(pairwise(units))]
+    steps = history(units[0], events)
+    assert max(len(step.inside) for step in steps) == MAX_LEVELS - 1
+    assert len(steps) == MAX_LEVELS
+
+
+def test_what_moves_to_another_case_is_not_in_the_first() -> None:
+    events = [
+        event(0, "ADD", CASES[0], PACKS[:2], PACKS[:2]),
+        event(1, "ADD", CASES[1], PACKS[:1], PACKS[:1]),
+        event(2, "DELETE", CASES[0], [], []),
+    ]
+    assert containment(events) == {PACKS[0]: CASES[1]}

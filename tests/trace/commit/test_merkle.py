@@ -116,8 +116,14 @@ def test_multiproof_spoiled_anywhere_is_refused(case: tuple[int, list[int]], dat
 @pytest.mark.parametrize("indices", [[], [1, 1], [2, 1], [-1], [5]])
 def test_multiproof_with_unsorted_or_foreign_indices_is_refused(indices: list[int]) -> None:
     hashes = leaves(5)
-    with pytest.raises(EvidenceError):
+    with pytest.raises(EvidenceError, match=r"sorted, unique and below 5|no leaf"):
         merkle.root_from_multiproof(5, indices, [hashes[0]] * len(indices), [])
+
+
+@pytest.mark.parametrize("size", [0, -1, merkle.MAX_SIZE + 1, 1 << 400])
+def test_a_tree_of_a_size_that_no_tree_has_is_refused(size: int) -> None:
+    with pytest.raises(EvidenceError, match="1 to 2\\^32 leaves"):
+        merkle.root_from_path(size, 0, bytes(32), [bytes(32)] * 400)
 
 
 def test_an_inner_node_cannot_pass_for_a_leaf() -> None:

@@ -272,6 +272,8 @@ def test_bulk_is_not_fooled_by_a_head_that_comes_twice() -> None:
     head = f"{ROOT}/01/{GTIN}/21/"
     uris = [f"{head}A", f"{head}{head}B"]
     assert canonical_uris(uris) == [canonical_uri(uri) for uri in uris]
+    with pytest.raises(IdentifierError):
+        canonical_uris([f"{head}A", "B", f"{head}{head}C"])  # as many heads as lines, but one line has none
 
 
 # ---------------------------------------------------------------------------------------------- properties

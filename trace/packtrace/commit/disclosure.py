@@ -15,7 +15,8 @@ from packtrace.commit.items import Role
 from packtrace.commit.merkle import TILE_HEIGHT, KnownTree
 from packtrace.commit.salts import SALT_BYTES
 from packtrace.commit.seal import MAX_EVENTS, MAX_LOG_NUMBER, SealProof
-from packtrace.errors import DocumentError, EvidenceError
+from packtrace.errors import DocumentError, EvidenceError, IdentifierError
+from packtrace.gs1 import canonical_uris
 
 # The longest URI of a GS1 key is far below this; other identifiers (verbatim URIs) may be longer.
 MAX_URI = 1024
@@ -75,6 +76,12 @@ class Disclosure:
         if any(not isinstance(uri, str) or len(uri) > MAX_URI for uri in shown.uris):
             raise EvidenceError(
                 f"an item's URI has at most {MAX_URI} characters", rule="item proof", field=_name(digest)
+            )
+        if not _is_canonical(shown.uris):
+            raise EvidenceError(
+                "an item's URI is not in its canonical form: one item has one URI",
+                rule="item proof",
+                field=_name(digest),
             )
         counts = header.counts
         size = sum(counts.values())
@@ -193,6 +200,13 @@ def _select(shown: ShownItems, kept: Sequence[int], known: KnownTree) -> ShownIt
         tuple(shown.uris[at] for at in kept),
         tuple(known.multiproof(indices)),
     )
+
+
+def _is_canonical(uris: Sequence[str]) -> bool:
+    try:
+        return canonical_uris(uris) == list(uris)
+    except IdentifierError:
+        return False
 
 
 def _name(digest: bytes) -> str:

@@ -22,6 +22,7 @@ EVENT_TAG = b"packtrace/event/v1"
 CORE = "core"
 # A header has a core, about ten fields of the standard, and one for each extension; more is a mistake or an attack.
 MAX_FIELDS = 256
+COUNT_BYTES = 2
 # What every core says, and what it says or leaves empty; no word of the vocabulary or URI is longer.
 TEXTS = ("type", "action")
 TEXTS_OR_NOTHING = ("bizStep", "disposition", "readPoint")
@@ -68,8 +69,11 @@ class Header:
 
     @property
     def digest(self) -> bytes:
-        """The event's digest: SHA-256(tag with version ‖ header root)."""
-        return sha256(EVENT_TAG + self.root).digest()
+        """The event's digest: SHA-256(tag with version ‖ number of fields ‖ header root).
+
+        Without the number, two closed fields could be shown as one: the node above them.
+        """
+        return sha256(EVENT_TAG + len(self.fields).to_bytes(COUNT_BYTES) + self.root).digest()
 
     @property
     def item_root(self) -> bytes:
@@ -118,7 +122,7 @@ def check_received(fields: Sequence[Field | bytes]) -> Header:
     if any(not isinstance(field, Field) and len(field) != merkle.HASH_BYTES for field in fields):
         raise EvidenceError("a closed field is a hash of 32 bytes", rule="header")
     names = [field.name for field in opened[1:]]
-    if names != sorted(set(names)):
+    if names != sorted(set(names)) or CORE in names:
         raise EvidenceError("a header's fields stand in the order of their names, each once", rule="header")
     header = Header(tuple(fields))
     try:
@@ -129,6 +133,7 @@ def check_received(fields: Sequence[Field | bytes]) -> Header:
             and len(counts) == len(items["counts"])
             and all(type(count) is int and 0 < count <= merkle.MAX_SIZE for count in counts.values())
             and size <= merkle.MAX_SIZE
+            and counts.get(Role.PARENT, 0) <= 1
             and all(_is_text(header.core[name]) for name in TEXTS)
             and all(TIME.fullmatch(header.core[name]) for name in TIMES)
             and all(header.core[name] is None or _is_text(header.core[name]) for name in TEXTS_OR_NOTHING)

@@ -10,6 +10,9 @@ from packtrace.commit.items import Role
 # An event's record time may be this much after its entry in the log on chain: clocks are ahead. More is not believed,
 # as items are followed in the order of recording, and an event from the far future would have the last word.
 RECORDED_AHEAD = timedelta(hours=1)
+# A pack, and units inside one another: the chain admits 8 levels below the outermost (ICustodyLedger.MAX_NESTING). What
+# is nested deeper is no honest party's, and is followed no further.
+MAX_LEVELS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +30,13 @@ def history(uri: str, events: Iterable[VerifiedEvent]) -> list[Step]:
     Taken in the order of recording, like `containment`. Events that concern neither it nor a carrier of its at that
     time are left out.
     """
-    parents: dict[str, str] = {}
+    inside = _Inside()
     steps = []
     for event in sorted(events, key=_recorded):
-        carrier = _carrier(event, _chain(uri, parents))
-        if event.header.core["type"] == "AggregationEvent":
-            _follow(event, parents)
+        carrier = _carrier(event, inside.chain(uri))
+        inside.follow(event)
         if carrier is not None:
-            steps.append(Step(event, carrier, tuple(_chain(uri, parents)[1:])))
+            steps.append(Step(event, carrier, tuple(inside.chain(uri)[1:])))
     return steps
 
 
@@ -44,23 +46,54 @@ def containment(events: Iterable[VerifiedEvent]) -> dict[str, str]:
     Taken in the order of recording, those of the same millisecond in the order given: in that order their parties
     checked that each was possible. When a thing happened is only what a device claims.
     """
-    parents: dict[str, str] = {}
+    inside = _Inside()
     for event in sorted(events, key=_recorded):
-        if event.header.core["type"] == "AggregationEvent":
-            _follow(event, parents)
-    return parents
+        inside.follow(event)
+    return inside.parents
+
+
+class _Inside:
+    """Who is inside what, kept up event by event; each takes time for the items that it shows, and no more."""
+
+    def __init__(self) -> None:
+        self.parents: dict[str, str] = {}
+        self._children: dict[str, set[str]] = {}
+
+    def follow(self, event: VerifiedEvent) -> None:
+        """A DELETE without children empties its parent (EPCIS 2.0, section 7.4.3)."""
+        core = event.header.core
+        if core["type"] != "AggregationEvent":
+            return
+        children = event.items.get(Role.CHILD, {})
+        for parent in event.items.get(Role.PARENT, ()):  # one at most, see `header.check_received`
+            if core["action"] == "ADD":
+                for child in children:
+                    self._put(child, parent)
+            elif core["action"] == "DELETE":
+                all_of_it = Role.CHILD not in event.header.counts
+                for child in list(self._children.get(parent, ())) if all_of_it else children:
+                    if self.parents.get(child) == parent:
+                        self._take(child)
+
+    def chain(self, uri: str) -> list[str]:
+        """The item and all that it is inside of, innermost first. A circle, which no honest event makes, ends it."""
+        chain = [uri]
+        while (parent := self.parents.get(chain[-1])) is not None and parent not in chain and len(chain) < MAX_LEVELS:
+            chain.append(parent)
+        return chain
+
+    def _put(self, child: str, parent: str) -> None:
+        if child in self.parents:
+            self._take(child)
+        self.parents[child] = parent
+        self._children.setdefault(parent, set()).add(child)
+
+    def _take(self, child: str) -> None:
+        self._children[self.parents.pop(child)].remove(child)
 
 
 def _recorded(event: VerifiedEvent) -> str:
     return str(event.header.core["recordTime"])
-
-
-def _chain(uri: str, parents: dict[str, str]) -> list[str]:
-    """The item and all that it is inside of, innermost first. A circle, which no honest event makes, ends the chain."""
-    chain = [uri]
-    while (parent := parents.get(chain[-1])) is not None and parent not in chain:
-        chain.append(parent)
-    return chain
 
 
 def _carrier(event: VerifiedEvent, chain: list[str]) -> str | None:
@@ -74,19 +107,3 @@ def _carrier(event: VerifiedEvent, chain: list[str]) -> str | None:
         if uri in event.items.get(Role.PARENT, ()) and emptied:
             return uri
     return None
-
-
-def _follow(event: VerifiedEvent, parents: dict[str, str]) -> None:
-    """Keep up who is inside what. A DELETE without children empties its parent (EPCIS 2.0, section 7.4.3)."""
-    action = event.header.core["action"]
-    for parent in event.items.get(Role.PARENT, ()):
-        children = event.items.get(Role.CHILD, {})
-        if action == "ADD":
-            parents.update(dict.fromkeys(children, parent))
-        elif action == "DELETE" and Role.CHILD in event.header.counts:
-            for child in children:
-                if parents.get(child) == parent:
-                    del parents[child]
-        elif action == "DELETE":
-            for child in [child for child, holder in parents.items() if holder == parent]:
-                del parents[child]

@@ -23,6 +23,7 @@ import cbor2
 import orjson
 import rfc8785
 
+from packtrace import cbor
 from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems
 from packtrace.commit.header import Field, Header
 from packtrace.commit.merkle import HASH_BYTES
@@ -59,11 +60,7 @@ class Pedigree:
             raise EvidenceError(
                 f"a pedigree has at most {MAX_BYTES} bytes; hand over in several shipments", value=len(data)
             )
-        try:
-            plain = cbor2.loads(data, max_depth=_MAX_DEPTH, allow_indefinite=False)
-        except (cbor2.CBORDecodeError, ValueError, TypeError) as error:
-            raise EvidenceError(f"the pedigree is not sound CBOR: {error}", rule="RFC 8949") from error
-        return _read(plain, _bytes)
+        return _read(cbor.loads(data, max_depth=_MAX_DEPTH), _bytes)
 
     @staticmethod
     def from_json(plain: Any) -> "Pedigree":

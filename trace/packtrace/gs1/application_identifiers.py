@@ -60,7 +60,9 @@ _TABLE = """
 416        *?  N13,csum,gcppos1                                                         # PROD/SERV LOC
 417        *?  N13,csum,gcppos1                  dlpkey=7040                            # PARTY
 420         ?  X..20                             ex=421                                 # SHIP TO POST
+7001        ?  N13                               req=01,02,8006,8026                    # NSN
 7003        ?  N6,yymmdd N4,hhmi                 req=01,02,03                           # EXPIRY TIME
+7004        ?  N..4                              req=01+10,03+10                        # ACTIVE POTENCY
 710         ?  X..20                             req=01                                 # NHRN PZN
 711         ?  X..20                             req=01                                 # NHRN CIP
 712         ?  X..20                             req=01                                 # NHRN CN
@@ -69,6 +71,7 @@ _TABLE = """
 715         ?  X..20                             req=01                                 # NHRN NDC
 716         ?  X..20                             req=01                                 # NHRN AIC
 717         ?  X..20                             req=01                                 # NHRN SRN
+7240        ?  X..20                             req=01,8006 ex=03                      # PROTOCOL
 8003        ?  N1,zero N13,csum,gcppos1 [X..16]  dlpkey                                 # GRAI
 8004        ?  X..30,gcppos1                     dlpkey=7040                            # GIAI
 8006        ?  N14,csum,gcppos2 N4,pieceoftotal  ex=01,03,37 dlpkey=22,10,21            # ITIP

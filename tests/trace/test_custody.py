@@ -1,0 +1,188 @@
+"""Whose hands a pack went through: only who was given it can hand it on, and honest records have no gap."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from journeys import (
+    CASE,
+    LINE,
+    NOW,
+    OTHER,
+    PACKS,
+    PALLET,
+    PHARMACY,
+    SCAN,
+    WHOLESALER,
+    World,
+    event,
+    hold,
+    journey,
+    pack,
+    receive,
+    ship,
+    unpack,
+)
+
+from packtrace.commit.event import Ledger
+from packtrace.custody import Whereabouts, whereabouts
+from packtrace.evidence import examine
+from packtrace.facts import CustodyState, logistic_number
+from packtrace.scan import Place
+from packtrace.verdict import Headline, judge
+
+WAY = journey()
+
+
+def made() -> World:
+    """Commissioned and packed at the line; nothing has left."""
+    world = journey()
+    del world.events[3:]
+    return world
+
+
+def found(world: World) -> Whereabouts:
+    return whereabouts(examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET])), world.facts())
+
+
+def look(world: World, minute: int, party: int, step: str, uri: str = PACKS[3], *, log: bool = True) -> None:
+    looking = event(minute, type="ObjectEvent", action="OBSERVE", biz_step=step, epcs=[uri])
+    world.add(looking, Ledger(party=party), log=log)
+
+
+def test_the_last_receiver_has_it() -> None:
+    assert found(journey()) == Whereabouts(PHARMACY, f"party {PHARMACY} has it", logistic_number(LINE, 0))
+
+
+def test_who_never_had_a_pack_cannot_sell_it() -> None:
+    """A wholesaler asks the maker about a serial that he saw, and puts a clone of it into a tote of his own."""
+    world = journey()
+    del world.events[1:]
+    world.logistic.clear()
+    pack(world, 5, CASE, [PACKS[3]], 0, party=WHOLESALER)
+    ship(world, 6, WHOLESALER, CASE, PHARMACY)
+    receive(world, 7, PHARMACY, CASE)
+    unpack(world, 8, PHARMACY, CASE)
+    own = logistic_number(WHOLESALER, 0)
+    world.logistic[own] = replace(world.logistic[own], holder=PHARMACY, state=CustodyState.UNPACKED)
+    verdict = world.verdict()
+    assert verdict.headline is Headline.CUSTODY_GAP
+    assert f"party {WHOLESALER} packed it" in verdict.reasons[0]
+
+
+@pytest.mark.parametrize("step", ["inspecting", "receiving", "unpacking", "void_shipping", "dispensing"])
+@pytest.mark.parametrize("log", [True, False], ids=["anchored", "unanchored"])
+def test_own_events_alone_do_not_bring_a_pack_here(step: str, log: bool) -> None:
+    """A gateway that has only the maker's event cannot show its scanner a pack that came."""
+    world = journey()
+    del world.events[1:]
+    look(world, 9, PHARMACY, step, log=log)
+    assert world.verdict().headline is Headline.CUSTODY_GAP
+
+
+def test_looking_at_a_pack_moves_nothing() -> None:
+    world = journey()
+    look(world, 9, OTHER, "inspecting")
+    assert found(world).holder == PHARMACY
+    assert world.verdict().headline is Headline.AUTHENTIC
+
+
+def test_who_was_not_named_cannot_receive() -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    receive(world, 4, OTHER, PALLET)
+    assert found(world).holder is None
+    unpack(world, 5, OTHER, PALLET)
+    assert found(world).why.startswith(f"party {OTHER} opened it")
+
+
+def test_a_gap_stays_a_gap() -> None:
+    world = made()
+    unpack(world, 3, OTHER, PALLET)
+    receive(world, 4, LINE, PALLET)
+    assert found(world).holder is None
+    assert "no event brought it there" in found(world).why
+
+
+def test_a_receipt_recorded_by_a_slow_clock_comes_before_the_shipment() -> None:
+    world = made()
+    receive(world, 3, WHOLESALER, PALLET)
+    assert found(world).holder == LINE
+    ship(world, 4, LINE, PALLET, WHOLESALER)
+    unpack(world, 5, WHOLESALER, PALLET)
+    assert found(world).holder == WHOLESALER
+
+
+def test_a_cancelled_shipment_stays_even_if_that_is_recorded_late() -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, OTHER)
+    assert found(world) == Whereabouts(
+        None, f"it was shipped by party {LINE} and not received since", logistic_number(LINE, 0)
+    )
+    look(world, 4, LINE, "void_shipping", PALLET)
+    assert found(world).holder == LINE
+    ship(world, 5, LINE, PALLET, WHOLESALER)
+    look(world, 6, LINE, "void_shipping", PALLET)
+    receive(world, 7, WHOLESALER, PALLET)
+    assert found(world).holder == WHOLESALER
+
+
+def test_a_shipment_that_another_one_ended_gives_nothing_any_more() -> None:
+    """Named once, for a shipment that was cancelled, a party cannot take the goods from who has them now."""
+    world = made()
+    ship(world, 3, LINE, PALLET, OTHER)
+    look(world, 4, LINE, "void_shipping", PALLET)
+    ship(world, 5, LINE, PALLET, WHOLESALER)
+    receive(world, 6, WHOLESALER, PALLET)
+    receive(world, 7, OTHER, PALLET)
+    assert found(world).holder == WHOLESALER
+
+
+def test_what_was_refused_comes_back_and_goes_on() -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, OTHER)
+    receive(world, 4, LINE, PALLET)
+    assert found(world).holder == LINE
+    unpack(world, 5, LINE, PALLET)
+    ship(world, 6, LINE, CASE, PHARMACY)
+    receive(world, 7, PHARMACY, CASE)
+    assert found(world).holder == PHARMACY
+
+
+def test_a_return_is_one_more_hand() -> None:
+    world = journey()
+    pack(world, 9, PALLET, [PACKS[3]], 0, party=PHARMACY)
+    ship(world, 10, PHARMACY, PALLET, WHOLESALER)
+    receive(world, 11, WHOLESALER, PALLET)
+    assert found(world) == Whereabouts(WHOLESALER, f"party {WHOLESALER} has it", logistic_number(PHARMACY, 0))
+
+
+def test_a_unit_that_the_chain_does_not_know_is_a_gap() -> None:
+    """Without a registration nothing on chain says who holds it."""
+    world = journey()
+    packing = event(9, type="AggregationEvent", action="ADD", biz_step="packing", parent=PALLET, children=[PACKS[3]])
+    world.add(packing, Ledger(party=PHARMACY))
+    assert world.verdict().headline is Headline.CUSTODY_GAP
+
+
+def test_until_it_is_anchored_a_taking_out_does_not_part_a_pack_from_its_case() -> None:
+    """A gateway says that it took the pack out of a case that, by the chain, it does not have."""
+    for log, headline in ((False, Headline.CUSTODY_GAP), (True, Headline.AUTHENTIC)):
+        world = journey()
+        del world.events[8:], world.entries[PHARMACY, 0, 8]
+        taking = event(8, type="AggregationEvent", action="DELETE", parent=CASE, children=[PACKS[3]])
+        world.add(taking, Ledger(party=PHARMACY), log=log)
+        hold(world, 0, WHOLESALER, CustodyState.HELD)
+        assert world.verdict().headline is headline
+
+
+@given(st.sets(st.integers(0, 8)))
+def test_no_hand_over_can_be_left_out(shown: set[int]) -> None:
+    """Whatever part of the way is shown: only with every hand-over in it is the pack where it should be.
+
+    That the pallet and the case were opened is no hand-over: packs lie at the same place before and after.
+    """
+    disclosures = [one for number, one in enumerate(WAY.disclosures([PACKS[3], CASE, PALLET])) if number in shown]
+    verdict = judge(SCAN, examine(SCAN, disclosures), None, WAY.facts(), Place(PHARMACY), NOW)
+    assert (verdict.headline is Headline.AUTHENTIC) == ({0, 1, 2, 3, 4, 6, 7} <= shown)

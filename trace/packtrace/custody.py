@@ -1,0 +1,125 @@
+"""Whose hands a pack went through, by the events of its way.
+
+The events are followed like a relay. Who commissions a pack has it. Only who has it, or the unit that it lies in,
+packs, unpacks and ships it; the next one has it when a shipment names that party and that party receives it. An event
+of anybody else is a gap in the record, and nothing that comes after closes it: whoever knows a serial can get its
+maker's event, but nobody who had the pack has shipped it to them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from packtrace.commit.history import Step
+from packtrace.commit.items import Role
+from packtrace.evidence import Evidence, anchored
+from packtrace.facts import Facts
+
+# What is done to goods by who has them (CBV 2.0, 7.1), in words; all other events only look at them.
+PACKED, OPENED, SHIPPED, KEPT = "packed", "opened", "shipped", "kept"
+COMMISSIONED, RECEIVED = "commissioned", "received"
+_DONE = {"shipping": SHIPPED, "receiving": RECEIVED, "void_shipping": KEPT}
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """`holder` has the pack, None where it is on its way or the record has a gap; `why` says it in words.
+
+    `number` is the chain's number of the logistic unit that it lies, or came, in.
+    """
+
+    holder: int | None
+    why: str
+    number: int | None
+
+
+def whereabouts(evidence: Evidence, facts: Facts) -> Whereabouts:
+    """Where the pack is by the events, oldest first."""
+    registered = {link.digest: (link.uri, link.number) for link in evidence.logistic}
+    numbers: dict[str, int] = {}
+    number: int | None = None
+    hands = _Hands()
+    for step in evidence.steps:
+        done = _done(step, evidence.uri)
+        if done == PACKED:
+            if step.event.digest not in registered:
+                hands.gap = f"party {step.event.party} packed it into a unit that it did not register on chain"
+            else:
+                uri, own = registered[step.event.digest]
+                numbers[uri] = own
+        if done is not None:
+            hands.follow(done, step.event.party, step.event.header.core)
+        number = next((numbers[uri] for uri in step.inside if uri in numbers), number)
+        alone = step.carrier == evidence.uri and done == OPENED and Role.CHILD in step.event.header.counts
+        if alone and anchored(step.event, facts):
+            # What it lay in goes its own way. Before that is anchored, the unit cannot be far, and is looked at still.
+            number = None
+    return Whereabouts(hands.holder if not (hands.gap or hands.away) else None, hands.words(), number)
+
+
+def _done(step: Step, uri: str) -> str | None:
+    """What the event does to the pack or its carrier; None where it only looks at it."""
+    core = step.event.header.core
+    if core["type"] == "AggregationEvent":
+        return {"ADD": PACKED, "DELETE": OPENED}.get(core["action"])
+    if core["action"] == "ADD":
+        return COMMISSIONED if step.carrier == uri else None
+    return _DONE.get(core["bizStep"] or "")
+
+
+@dataclass(slots=True)
+class _Hands:
+    """Who has the goods, whom they were shipped to, and who received them before a shipment to them is seen.
+
+    A receiver whose clock is behind records a receipt before the shipment; that a shipment was cancelled is recorded,
+    perhaps, after the next one began. Neither is a gap.
+    """
+
+    holder: int | None = None
+    away: bool = False
+    to: set[int] = field(default_factory=set)
+    early: set[int] = field(default_factory=set)
+    gap: str | None = None
+
+    def follow(self, done: str, party: int, core: Mapping[str, Any]) -> None:
+        if self.gap:
+            return
+        if done == COMMISSIONED and self.holder is None:
+            self.holder = party
+        elif done == RECEIVED:
+            self._received(party)
+        elif party != self.holder:
+            self.gap = f"party {party} {done} it on {core['eventTime']}, and no event brought it there"
+        elif done == SHIPPED:
+            self._shipped(core.get("receiver"))
+        elif done == KEPT:
+            self.away = False
+
+    def _received(self, party: int) -> None:
+        if party in self.to:
+            self._hand_over(party)
+        elif party == self.holder:
+            self.away = False  # it came back
+        else:
+            self.early.add(party)
+
+    def _shipped(self, receiver: int | None) -> None:
+        self.away = True
+        if receiver is not None and receiver in self.early:
+            self._hand_over(receiver)
+        elif receiver is not None:
+            self.to.add(receiver)
+
+    def _hand_over(self, party: int) -> None:
+        self.holder, self.away, self.to, self.early = party, False, set(), set()
+
+    def words(self) -> str:
+        if self.gap:
+            return self.gap
+        if self.holder is None:
+            return "no event says where it is"
+        return (
+            f"it was shipped by party {self.holder} and not received since"
+            if self.away
+            else (f"party {self.holder} has it")
+        )
