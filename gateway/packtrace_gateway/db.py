@@ -42,6 +42,10 @@ class DatabaseBusyError(PacktraceError):
     """Another write took too long; the same request can be sent again."""
 
 
+class DatabaseRestoredError(PacktraceError):
+    """The database was restored from a backup, and does not know yet which numbers were used since."""
+
+
 class Database:
     """One gateway's database.
 
