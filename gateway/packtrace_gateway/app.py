@@ -48,6 +48,8 @@ from packtrace_gateway.exchange.sending import Sending
 from packtrace_gateway.exchange.service import Exchange
 from packtrace_gateway.exchange.signing import RequestVerifier
 from packtrace_gateway.gateway import Gateway
+from packtrace_gateway.keeping import routes as keeping_routes
+from packtrace_gateway.keeping.recovery import Recovery
 from packtrace_gateway.keys import KeyRing, Purpose
 from packtrace_gateway.labels import routes as label_routes
 from packtrace_gateway.ledger.follower import Follower
@@ -83,6 +85,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     people_routes.router,
     exchange_routes.router,
     outbox_routes.router,
+    keeping_routes.router,
     access_routes.router,
 )
 BULK: tuple[str, ...] = ("/capture", "/events")  # bodies up to `max_body`; all others `SMALL_BODY`
@@ -172,6 +175,7 @@ def _add_workers(gateway: Gateway) -> None:
     workers.add("follower", follower.run_once)
     sealer = Sealer(settings, gateway.database, gateway.store, gateway.outbox, gateway.node, gateway.deployment)
     workers.add("sealer", sealer.run_once)
+    workers.add("recovery", Recovery(settings, gateway.database, gateway.store, sealer, gateway.reader).run_once)
     workers.add("hand-over", gateway.exchange.sending.run_once)
     workers.add("arrivals", gateway.exchange.receiving.run_once)
     workers.add("custody", gateway.exchange.custody.run_once)

@@ -21,6 +21,7 @@ from packtrace_gateway.access.models import Role
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.app import create_app
 from packtrace_gateway.db import Database
+from packtrace_gateway.keeping import commands as keeping
 from packtrace_gateway.keys import Purpose
 from packtrace_gateway.settings import Settings, SettingsError
 
@@ -29,6 +30,7 @@ GRACE = 20  # seconds for requests that are being served when the gateway is ask
 app = typer.Typer(no_args_is_help=True, help="Run a company's gateway.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys: who may call this gateway.")
 signer_app = typer.Typer(no_args_is_help=True, help="Signing keys: what the party signs on chain with.")
+app.registered_commands += keeping.app.registered_commands
 app.add_typer(key_app, name="key")
 app.add_typer(signer_app, name="signer")
 

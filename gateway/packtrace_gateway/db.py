@@ -11,7 +11,7 @@ isolation, savepoints, transactional DDL").
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class DatabaseStateError(PacktraceError):
 
 class DatabaseBusyError(PacktraceError):
     """Another write took too long; the same request can be sent again."""
+
+
+class DatabaseRestoredError(PacktraceError):
+    """The database was restored from a backup, and does not know yet which numbers were used since."""
 
 
 class Database:
@@ -103,6 +107,25 @@ class Database:
                 "back it up, then run `packtrace gateway migrate DIR`"
             )
         raise self._newer(revision)
+
+    def copy_to(self, file: Path) -> None:
+        """Write a copy as of one moment to a new file, while others read and write."""
+        file.touch(mode=0o600, exist_ok=False)
+        with self._reader.connect() as connection, closing(sqlite3.connect(file)) as copy:
+            driver = connection.connection.dbapi_connection
+            assert isinstance(driver, sqlite3.Connection)
+            driver.backup(copy)
+
+    def check_whole(self) -> None:
+        """Raise `DatabaseStateError` unless the file is whole: every page, index and foreign key of it."""
+        try:
+            with closing(sqlite3.connect(self.file)) as connection:
+                (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+                broken = connection.execute("PRAGMA foreign_key_check").fetchone()
+        except sqlite3.DatabaseError as error:
+            found, broken = str(error), None
+        if found != "ok" or broken:
+            raise DatabaseStateError(f"{self.file} is damaged: {found if found != 'ok' else f'table {broken[0]}'}")
 
     def ping(self) -> None:
         """Raise `DatabaseStateError` unless the database answers; cheap enough to be asked by anybody, often."""

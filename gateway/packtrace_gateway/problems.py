@@ -28,7 +28,7 @@ from packtrace.errors import (
     PacktraceError,
     shorten,
 )
-from packtrace_gateway.db import DatabaseBusyError
+from packtrace_gateway.db import DatabaseBusyError, DatabaseRestoredError
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,7 @@ KINDS: dict[type[PacktraceError], Kind] = {
     ChainUnreachable: Kind(503, "packtrace:chain-unreachable", "No answer from the chain"),
     ChainError: Kind(502, "packtrace:chain", "The chain could not be asked"),
     DatabaseBusyError: Kind(503, "packtrace:busy", "Busy"),
+    DatabaseRestoredError: Kind(503, "packtrace:restored", "Restored from a backup"),
     PacktraceError: Kind(400, "packtrace:refused", "Refused"),
 }
 INTERNAL = Kind(500, "epcisException:ImplementationException", "Internal error")

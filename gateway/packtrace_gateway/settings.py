@@ -123,7 +123,7 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
     Raises `SettingsError` with the setting's name, what stood there and the rule.
     """
     file = path / FILE_NAME if path.is_dir() else path
-    values = _read(file)
+    values = read(file)
     for name in values:
         if name not in SETTING_NAMES:
             raise _unknown(file, name)
@@ -163,7 +163,8 @@ def to_toml(values: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read(file: Path) -> dict[str, Any]:
+    """What a settings file says, not checked yet."""
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_SETTINGS_FILE + 1)

@@ -13,7 +13,7 @@ from packtrace.commit.seal import SealProof, seal_paths, seal_root
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import Seal, StoredEvent
 from packtrace_gateway.events.store import EventStore, seal_bytes
-from packtrace_gateway.outbox.models import OutboxRow
+from packtrace_gateway.outbox.models import OutboxRow, State
 from packtrace_gateway.outbox.service import Handler, Outbox
 from packtrace_gateway.settings import Settings
 
@@ -24,6 +24,8 @@ REFUSED_PAUSE = 5.0  # seconds until the next try after the chain refused a seal
 
 class Sealer(Handler):
     """Seals own events in the order in which they were recorded."""
+
+    series = f"seal:{LANE}"
 
     def __init__(
         self,
@@ -51,7 +53,8 @@ class Sealer(Handler):
             return pause
         with self._database.read() as session:
             waits = session.execute(_unsealed().limit(1)).first()
-        if waits is None:
+            restored = self._store.restored(session)
+        if waits is None or restored:
             return self._settings.seal_every
         if not self._in_step and not self._catch_up():
             return REFUSED_PAUSE
@@ -66,17 +69,17 @@ class Sealer(Handler):
         with self._database.write() as session:
             if session.execute(select(Seal.id).where(Seal.state == "signed").limit(1)).first():  # type: ignore[call-overload]
                 return False
-            self._store.go_on_from(session, f"seal:{LANE}", expected)
+            self._store.go_on_from(session, self.series, expected)
         self._in_step = True
         return True
 
     def seal(self, session: Session) -> int:
         """Seal up to MOST_EVENTS events, and queue the log entry, in the caller's transaction; how many."""
-        rows = session.execute(_unsealed().limit(MOST_EVENTS)).all()
+        rows = self.unsealed(session, MOST_EVENTS)
         if not rows:
             return 0
         digests = [digest for _, digest in rows]
-        sequence = self._store.next_number(session, f"seal:{LANE}")
+        sequence = self._store.next_number(session, self.series)
         root, count = seal_root(digests), len(digests)
         outbox = self._outbox.enqueue(
             session,
@@ -84,16 +87,33 @@ class Sealer(Handler):
             function="append",
             args=[LANE, sequence, root, count],
             key="operate",
-            reference=f"seal:{sequence}",
+            reference=_reference(sequence),
         )
-        seal = Seal(lane=LANE, sequence=sequence, root=root, count=count, outbox=outbox, state="signed")
+        self._keep(session, outbox, sequence, rows, "signed")
+        return count
+
+    def unsealed(self, session: Session, most: int | None = None) -> list[tuple[int, bytes]]:
+        """Own events without a seal, in the order in which they will be sealed: number and digest."""
+        return [(number, digest) for number, digest in session.execute(_unsealed().limit(most))]
+
+    def adopt(self, session: Session, row: OutboxRow, sequence: int, rows: Sequence[tuple[int, bytes]]) -> None:
+        """Take an entry of the log, found on chain with the call that made it, as the seal of these events."""
+        row.recovered, row.reference = False, _reference(sequence)
+        session.add(row)
+        self._keep(session, row.number, sequence, rows, "final" if row.state == State.FINAL else "anchored")
+
+    def _keep(
+        self, session: Session, outbox: int, sequence: int, rows: Sequence[tuple[int, bytes]], state: str
+    ) -> None:
+        digests = [digest for _, digest in rows]
+        root, count = seal_root(digests), len(digests)
+        seal = Seal(lane=LANE, sequence=sequence, root=root, count=count, outbox=outbox, state=state)
         session.add(seal)
         session.flush()
         for index, ((number, _), path) in enumerate(zip(rows, seal_paths(digests), strict=True)):
             proof = SealProof(self._settings.party, LANE, sequence, count, index, path)
-            statement = update(StoredEvent).where(StoredEvent.id == number)
+            statement = update(StoredEvent).where(StoredEvent.id == number)  # type: ignore[arg-type]
             session.execute(statement.values(seal=seal_bytes(proof), seal_id=seal.id))
-        return count
 
     def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
         self._set(session, row, "anchored")
@@ -119,6 +139,10 @@ class Sealer(Handler):
 
     def _set(self, session: Session, row: OutboxRow, state: str) -> None:
         session.execute(update(Seal).where(Seal.outbox == row.id).values(state=state))  # type: ignore[arg-type]
+
+
+def _reference(sequence: int) -> str:
+    return f"seal:{sequence}"
 
 
 def _unsealed() -> Select[tuple[int, bytes]]:

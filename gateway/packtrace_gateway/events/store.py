@@ -19,6 +19,7 @@ from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.gs1 import sgtin_uri, split_sgtin_uri, sscc_of_uri
 from packtrace.rules import RULE, ItemState, Place
+from packtrace_gateway.db import DatabaseRestoredError
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.keys import Key, Prefixes, split
 from packtrace_gateway.events.models import (
@@ -30,10 +31,13 @@ from packtrace_gateway.events.models import (
     StoredEvent,
     Unit,
 )
+from packtrace_gateway.keeping.models import Restoration
 
 # Levels of units inside a unit (ICustodyLedger): a case on a pallet in a container is two.
 MAX_NESTING = 8
 
+_RESTORATION = bulk.table_of(Restoration).c
+_RESTORED = select(_RESTORATION.id).where(_RESTORATION.done_at.is_(None)).limit(1)
 _UNIT = bulk.table_of(Unit).c
 _UNITS = select(_UNIT.suffix, _UNIT.event, _UNIT.position, _UNIT.place, _UNIT.parent).where(
     _UNIT.prefix == bindparam("prefix"), _UNIT.suffix.in_(bindparam("suffixes", expanding=True))
@@ -132,8 +136,22 @@ class EventStore:
         columns = ("prefix", "suffix", "event", "role", "position")
         bulk.insert(session, Participation, columns, sorted(rows.values()), twice)
 
+    def restored(self, session: Session) -> bool:
+        """Whether the database was restored from a backup and not compared with the chain since."""
+        return bool(bulk.rows(session, _RESTORED))
+
+    def last_number(self, session: Session, series: str) -> int:
+        """How many numbers of a series this database has given out."""
+        counter = session.get(Counter, series)
+        return 0 if counter is None else counter.next
+
     def next_number(self, session: Session, series: str) -> int:
-        """The next number of a series, from 0 on."""
+        """The next number of a series, from 0 on. Raises DatabaseRestoredError where it may have been used before."""
+        if self.restored(session):
+            raise DatabaseRestoredError(
+                "this gateway was restored from a backup and is still asking the chain which numbers were used since; "
+                "send it again in a while"
+            )
         counter = session.get(Counter, series)
         if counter is None:
             counter = Counter(name=series, next=0)
