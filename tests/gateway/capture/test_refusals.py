@@ -1,5 +1,6 @@
 """Bad input over HTTP: every refusal names field, value and rule, and nothing of a refused document is left behind."""
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -382,6 +383,7 @@ def test_bad_input_is_refused_with_field_value_and_rule_and_leaves_nothing(stock
     assert stocked.rows() == before
 
 
+CONTEXT = {"@context": document()["@context"]}
 Send = Callable[[Shop, Json], httpx.Response]
 GOOD = document(commissioning([pack(5000)], lot="L5"))
 
@@ -436,6 +438,57 @@ ACCESS: dict[str, tuple[Send, int, str, str | None, str]] = {
         "Authorization",
         "auditor",
         "line",
+    ),
+    "a document in parts of its own": (
+        lambda shop, body: shop.send(body, **{"GS1-Capture-Error-Behaviour": "proceed"}),
+        400,
+        "GS1-Capture-Error-Behaviour",
+        "proceed",
+        "rollback",
+    ),
+    "a compressed document": (
+        lambda shop, body: shop.send(gzip.compress(json.dumps(body).encode()), **{"Content-Encoding": "gzip"}),
+        415,
+        "Content-Encoding",
+        "gzip",
+        "identity",
+    ),
+    "packs commissioned by a warehouse": (
+        lambda shop, body: shop.send(body, role="warehouse"),
+        403,
+        AT + "action",
+        "ADD",
+        "roles: line",
+    ),
+    "packs commissioned by a dispenser": (
+        lambda shop, body: shop.send(body["epcisBody"]["eventList"][0] | CONTEXT, path="/events", role="dispenser"),
+        403,
+        "action",
+        "ADD",
+        "roles: line",
+    ),
+    "shipping from a line": (
+        lambda shop, body: shop.send(document(shipping([FULL])), role="line"),
+        403,
+        AT + "action",
+        "OBSERVE",
+        "roles: warehouse",
+    ),
+    "receiving by a dispenser": (
+        lambda shop, body: shop.send(
+            document(an_event("ObjectEvent", "OBSERVE", "receiving", epcList=[UNKNOWN_UNIT])), role="dispenser"
+        ),
+        403,
+        AT + "action",
+        "OBSERVE",
+        "roles: warehouse",
+    ),
+    "packing by a dispenser": (
+        lambda shop, body: shop.send(document(packing(EMPTY, LOOSE[:1])), role="dispenser"),
+        403,
+        AT + "action",
+        "ADD",
+        "roles: line, warehouse",
     ),
     "a document as an event": (
         lambda shop, body: shop.send(body, path="/events"),
