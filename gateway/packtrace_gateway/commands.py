@@ -79,7 +79,7 @@ def init(
     made.data_folder.mkdir(exist_ok=True)
     contracts.save(made.deployment)
     keys.make_passphrase(made)
-    signers = [(wanted, keys.ensure_key(made, wanted)) for wanted in purpose or [Purpose.OPERATE, Purpose.RELAYER]]
+    signers = keys.ensure_keys(made, purpose or [Purpose.OPERATE, Purpose.RELAYER])
     with _migrated(made) as access:
         _row, text = access.create("first admin", [Role.ADMIN])
     # Last, so that a folder with a settings file is complete.

@@ -98,10 +98,16 @@ def add_key(settings: Settings, purpose: Purpose) -> tuple[str, Path]:
     return account.address, file
 
 
-def ensure_key(settings: Settings, purpose: Purpose) -> str:
-    """The address of the (first) key for `purpose`; one is made where there is none."""
-    found = next((address for known, address in addresses(settings) if known is purpose), None)
-    return found or add_key(settings, purpose)[0]
+def ensure_keys(settings: Settings, purposes: Sequence[Purpose]) -> list[tuple[Purpose, str]]:
+    """A key for each of `purposes`, and its address: those that are there already, in their order, then new ones."""
+    there = addresses(settings)
+    found = []
+    for purpose in purposes:
+        known = next((entry for entry in there if entry[0] is purpose), None)
+        if known is not None:
+            there.remove(known)
+        found.append(known or (purpose, add_key(settings, purpose)[0]))
+    return found
 
 
 def addresses(settings: Settings) -> list[tuple[Purpose, str]]:

@@ -584,6 +584,11 @@ HUGE = str(1 << 70)
         ("GET", f"/alerts/{HUGE}", "auditor"),
         ("GET", f"/outbox/{HUGE}", "auditor"),
         ("GET", "/alerts/-1", "auditor"),
+        *(
+            ("GET", f"/{pages}?before={before}", "auditor")
+            for pages in ("serials/blocks", "outbox", "shipments", "hand-overs", "arrivals")
+            for before in (HUGE, f"-{HUGE}")
+        ),
     ],
 )
 def test_a_number_that_no_row_can_have_is_refused(stocked: Shop, method: str, path: str, role: str) -> None:
@@ -598,3 +603,10 @@ def test_lone_surrogates_are_refused_as_input(stocked: Shop) -> None:
         "/recalls", content=body, headers=stocked.keys["quality"] | {"Content-Type": "application/json"}
     )
     assert answer.status_code == 400, answer.text
+
+
+def test_a_code_and_its_parts_are_not_both_taken(stocked: Shop) -> None:
+    """What a person typed must not be passed over: it is there to be compared."""
+    body = {"code": f"(01){GTIN}(21)SN00001", "lot": "OTHER"}
+    problem = problem_of(stocked.client.post("/verify", json=body, headers=stocked.keys["dispenser"]), 400)
+    assert (problem["field"], problem["value"]) == ("lot", "OTHER")
