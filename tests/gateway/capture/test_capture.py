@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -340,6 +341,24 @@ def test_versions_and_limits_are_told(shop: Shop) -> None:
     answer = shop.send(document(), **{"GS1-Capture-Error-Behaviour": "rollback"})
     assert answer.status_code == 202
     assert answer.headers["gs1-epcis-version"] == "2.0.0"
+
+
+# ---- recall ----
+
+
+def test_the_notice_of_a_recall_is_kept_and_opens_its_hash_on_chain(new_shop: Shop) -> None:
+    notice = "Blister undicht: nicht abgeben"
+    new = {"gtin": GTIN, "lot": "L1", "kind": "recalled", "notice": notice}
+    answer = new_shop.client.post("/recalls", json=new, headers=new_shop.keys["quality"])
+    assert answer.status_code == 202
+    number = answer.json()["outbox"]
+    (kept,) = new_shop.client.get("/recalls", headers=new_shop.keys["auditor"]).json()
+    assert {name: kept[name] for name in new} == new
+    assert (kept["outbox"], kept["caller"], kept["state"]) == (number, "quality", "queued")
+    assert abs(kept["time"] - time.time()) < 60
+    call = new_shop.client.get(f"/outbox/{number}", headers=new_shop.keys["auditor"]).json()
+    assert sha256(notice.encode()).hexdigest() in str(call["args"])
+    assert new_shop.client.get("/recalls", headers=new_shop.keys["line"]).status_code == 403
 
 
 # ---- when the disk, or the database, does not want to ----
