@@ -8,12 +8,11 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
 
-from packtrace.epcis.reading import MAX_EVENTS
 from packtrace.errors import DocumentError
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.capture.roles import CAPTURERS
-from packtrace_gateway.capture.service import Captured
+from packtrace_gateway.capture.service import MOST_EVENTS, Captured
 from packtrace_gateway.gateway import GatewayDependency
 from packtrace_gateway.problems import MediaTypeError
 
@@ -59,7 +58,7 @@ async def discover(gateway: GatewayDependency, _caller: Capturer) -> Response:
     """What may be captured here, in headers: versions, the most events and bytes, and that an error takes all back."""
     limits = {
         "Allow": "OPTIONS, POST",
-        "GS1-EPCIS-Capture-Limit": str(MAX_EVENTS),
+        "GS1-EPCIS-Capture-Limit": str(MOST_EVENTS),
         "GS1-EPCIS-Capture-File-Size-Limit": str(gateway.settings.max_body),
     }
     return Response(status_code=204, headers=_VERSIONS | limits)

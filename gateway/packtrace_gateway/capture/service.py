@@ -34,12 +34,14 @@ from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Sea
 from packtrace_gateway.events.store import MAX_NESTING, EventStore
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
-from packtrace_gateway.problems import NotFoundError
+from packtrace_gateway.problems import NotFoundError, TooLargeError
 from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.settings import Settings
 
 # A unit's index has 20 bits on chain (IPackLedger).
 MAX_BATCH = 1 << 20
+# Events of one document: half a minute in which nothing else is written, which others wait for (`db.WRITE_TIMEOUT`).
+MOST_EVENTS = 10_000
 SSCC_SALT_BYTES = 16
 # Devices' clocks are off by minutes; an hour is a wrong time zone.
 CLOCK_TOLERANCE = timedelta(minutes=30)
@@ -104,11 +106,18 @@ class CaptureService:
     def capture(self, document: bytes, roles: Collection[Role] = frozenset(Role)) -> list[Captured]:
         """Capture an EPCIS document (or a bare event) in JSON, for a caller with these roles.
 
-        Raises DocumentError, ForbiddenError or LifecycleError, and then stores nothing.
+        Raises DocumentError, TooLargeError, ForbiddenError or LifecycleError, and then stores nothing.
         """
         read = read_document(document)
         if _is_bare(read):
             return [self._capture_event(read.events[0], roles)]
+        if len(read.events) > MOST_EVENTS:
+            raise TooLargeError(
+                f"a document has at most {MOST_EVENTS} events here; send it in parts",
+                field="epcisBody.eventList",
+                value=len(read.events),
+                rule="packtrace: events of a document (GS1-EPCIS-Capture-Limit)",
+            )
         prepared = [
             self._allowed(event, f"epcisBody.eventList[{number}].", roles) for number, event in enumerate(read.events)
         ]

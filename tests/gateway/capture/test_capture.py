@@ -30,10 +30,10 @@ from sqlalchemy import text, update
 from packtrace.commit.pedigree import Pedigree
 from packtrace.epcis import read_document
 from packtrace.epcis.cbv_hash import event_hash
-from packtrace.epcis.reading import MAX_EVENTS
 from packtrace.facts import batch_number
 from packtrace.gs1 import sscc_uri, with_check_digit
 from packtrace.rules import RULE
+from packtrace_gateway.capture.service import MOST_EVENTS
 from packtrace_gateway.events.models import CommissionedBatch
 from packtrace_gateway.events.pedigrees import PedigreeReader
 
@@ -336,7 +336,7 @@ def test_versions_and_limits_are_told(shop: Shop) -> None:
     assert told.status_code == 204
     assert told.headers["gs1-epcis-version"] == told.headers["gs1-cbv-version"] == "2.0.0"
     assert told.headers["gs1-capture-error-behaviour"] == "rollback"
-    assert int(told.headers["gs1-epcis-capture-limit"]) == MAX_EVENTS
+    assert int(told.headers["gs1-epcis-capture-limit"]) == MOST_EVENTS
     assert int(told.headers["gs1-epcis-capture-file-size-limit"]) == MAX_BODY
     answer = shop.send(document(), **{"GS1-Capture-Error-Behaviour": "rollback"})
     assert answer.status_code == 202

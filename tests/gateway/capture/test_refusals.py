@@ -35,6 +35,7 @@ from sqlalchemy import update
 
 from packtrace.gs1 import sgtin_uri
 from packtrace.rules import RULE
+from packtrace_gateway.capture.service import MOST_EVENTS
 from packtrace_gateway.events.models import CommissionedBatch
 
 AT = "epcisBody.eventList[0]."
@@ -227,6 +228,13 @@ DOCUMENTS = {
     "EPCIS 1.2": Refused(document(commissioning(NEW), schemaVersion="1.2"), 400, "schemaVersion", "1.2", "EPCIS 2"),
     "no creation date": Refused(
         without(document(commissioning(NEW)), "creationDate"), 400, "creationDate", None, "EPCIS 2.0"
+    ),
+    "more events than are written at once": Refused(
+        document(*(commissioning([pack(9000)], lot="L9"),) * (MOST_EVENTS + 1)),
+        413,
+        "epcisBody.eventList",
+        MOST_EVENTS + 1,
+        "GS1-EPCIS-Capture-Limit",
     ),
     "no events": Refused(document(epcisBody={}), 400, "epcisBody.eventList", None, "EPCIS 2.0"),
 }
