@@ -67,10 +67,42 @@ def trickle(connection: socket.socket) -> float:
     return passed
 
 
-def test_a_head_without_end_is_refused(address: tuple[str, int]) -> None:
+BODY = b"POST /exchange/locate HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"GET /health HTTP/1.1\r\nHost: x\r\nA: ", b"GET /health?", BODY + b"A: "],
+    ids=["a field", "a path", "a field behind a body"],
+)
+def test_what_has_no_end_is_cut(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    monkeypatch.setattr(serving, "HEAD_SECONDS", 3600)
     with socket.create_connection(address, timeout=10) as connection:
-        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 100_000)
-        assert cut_after(connection)[:13] in (b"HTTP/1.1 400 ", b"")
+        connection.sendall(said)
+        assert flood(connection) < 8 << 20
+
+
+def flood(connection: socket.socket) -> int:
+    """Send until the other side has had enough; the bytes sent (or 64 MiB)."""
+    sent = 0
+    while sent < 64 << 20:
+        try:
+            connection.sendall(b"x" * 65536)
+        except OSError:
+            break
+        sent += 65536
+    return sent
+
+
+@pytest.mark.parametrize("size", [100, 1000, 100_000])
+def test_a_body_in_pieces_of_any_size_is_taken(address: tuple[str, int], size: int) -> None:
+    """In small ones what is between them is more than a head may have."""
+    pieces = (b" " * size for _ in range(900_000 // size))
+    with httpx.Client(base_url=f"http://{address[0]}:{address[1]}") as client:
+        answer = client.post("/exchange/locate", content=pieces)
+        assert answer.status_code == 401
+        assert answer.json()["field"] == "Packtrace-Party"
+        assert client.get("/health").status_code == 200
 
 
 def test_who_asks_now_and_then_keeps_the_connection(address: tuple[str, int]) -> None:
