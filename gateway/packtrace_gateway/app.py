@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
@@ -208,6 +209,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.gateway = gateway
+    app.state.capturing = CapacityLimiter(capture_routes.AT_ONCE)
     problems.install(app)
     # The last one added is the outermost: an unknown caller is turned away before a byte of the body is read.
     app.add_middleware(BodyLimit, large=BULK, large_limit=settings.max_body)

@@ -1,21 +1,25 @@
-"""Request bodies: how large they may be, and how deeply nested."""
+"""Request bodies: how large they may be, how slowly they may come, and how deeply nested they may be."""
 
+import asyncio
+import time
 from typing import Any
 
 import orjson
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from packtrace.errors import DocumentError
 from packtrace_gateway import problems
 
+# How long a sender may pause, altogether, and how slow it may be otherwise: a body of 128 MiB then has half an hour.
+PATIENCE = 60.0  # seconds
+SLOWEST = 64 * 1024  # bytes a second
 SMALL_BODY = 1024 * 1024  # bytes; every route but the bulk ones
 MAX_JSON_DEPTH = 64  # an EPCIS document with sensor data and nested extensions needs about 12
 MAX_JSON_CONTAINERS = 1_000_000  # arrays and objects in one document; 10,000 events have about 200,000
 
 
 class BodyLimit:
-    """ASGI middleware that counts the bytes which really arrive, and refuses a body that is too large (413).
+    """ASGI middleware that counts the bytes which really arrive: a body too large (413) or too slow (408) is refused.
 
     `large` names the paths (and all below them) whose bodies may have `large_limit` bytes; others have `SMALL_BODY`.
     """
@@ -34,15 +38,23 @@ class BodyLimit:
         if len(declared) > 18 or int(declared) > limit:
             await problems.response(too_large(limit))(scope, receive, send)
             return
-        received = 0
+        received, started, whole = 0, 0.0, False
 
         async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+            nonlocal received, started, whole
+            if whole:  # what is waited for now is the caller's leaving
+                return await receive()
+            started = started or time.monotonic()
+            left = started + PATIENCE + received / SLOWEST - time.monotonic()
+            try:
+                async with asyncio.timeout(max(left, 0.0)):
+                    message = await receive()
+            except TimeoutError:
+                raise problems.Interrupted(_too_slow()) from None
             received += len(message.get("body", b""))
+            whole = not message.get("more_body", False)
             if received > limit:
-                # An HTTPException, because FastAPI reports any other error in reading a body as a 400.
-                raise HTTPException(413, too_large(limit).message)
+                raise problems.Interrupted(too_large(limit))
             return message
 
         await self.app(scope, counted, send)
@@ -56,6 +68,13 @@ def under(path: str, tops: tuple[str, ...]) -> bool:
 def too_large(limit: int) -> problems.TooLargeError:
     return problems.TooLargeError(
         f"the request body is larger than {limit} bytes; send it in parts", rule=f"at most {limit} bytes"
+    )
+
+
+def _too_slow() -> problems.TooSlowError:
+    return problems.TooSlowError(
+        "the request body comes too slowly; send it again",
+        rule=f"{PATIENCE:.0f} seconds, and one for every {SLOWEST} bytes",
     )
 
 

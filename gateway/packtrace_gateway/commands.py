@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 
@@ -23,9 +22,11 @@ from packtrace_gateway.app import create_app
 from packtrace_gateway.db import Database
 from packtrace_gateway.keeping import commands as keeping
 from packtrace_gateway.keys import Purpose
+from packtrace_gateway.serving import Server
 from packtrace_gateway.settings import Settings, SettingsError
 
-GRACE = 20  # seconds for requests that are being served when the gateway is asked to stop
+# Below warnings they tell of every request, with URLs that may hold an access token, and of every look at the schema.
+CHATTY = ("alembic", "httpcore", "httpx", "urllib3", "web3")
 
 app = typer.Typer(no_args_is_help=True, help="Run a company's gateway.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys: who may call this gateway.")
@@ -53,7 +54,10 @@ def init(
         list[Purpose] | None, typer.Option(help="Make a signing key for this (repeatable; operate and relayer).")
     ] = None,
 ) -> None:
-    """Make a gateway's folder: settings, signing keys, database, and the first admin's API key (printed once)."""
+    """Make a gateway's folder: settings, signing keys, database, and the first admin's API key (printed once).
+
+    Keys that are there already are taken: they were brought along, or are of an `init` that was cut off.
+    """
     file = folder / settings.FILE_NAME
     if file.exists():
         raise SettingsError(f"{folder} has a gateway already; choose another folder")
@@ -75,7 +79,7 @@ def init(
     made.data_folder.mkdir(exist_ok=True)
     contracts.save(made.deployment)
     keys.make_passphrase(made)
-    signers = [(wanted, keys.add_key(made, wanted)[0]) for wanted in purpose or [Purpose.OPERATE, Purpose.RELAYER]]
+    signers = keys.ensure_keys(made, purpose or [Purpose.OPERATE, Purpose.RELAYER])
     with _migrated(made) as access:
         _row, text = access.create("first admin", [Role.ADMIN])
     # Last, so that a folder with a settings file is complete.
@@ -95,21 +99,13 @@ def run(folder: Folder) -> None:
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    for library in CHATTY:
+        logging.getLogger(library).setLevel(logging.WARNING)
     web = create_app(loaded)
     listener = _listen(loaded)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            web,
-            log_config=None,
-            access_log=False,  # paths hold serial numbers
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=GRACE,
-        )
-    )
     host, port = listener.getsockname()[:2]
     print(f"gateway of {loaded.name} listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
-    server.run(sockets=[listener])
+    Server(web).run(sockets=[listener])
 
 
 @app.command()

@@ -8,7 +8,10 @@ so it is switched to autocommit and the transactions are begun here (SQLAlchemy,
 isolation, savepoints, transactional DDL").
 """
 
+import logging
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -21,10 +24,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlmodel import Session
 
 from packtrace.errors import PacktraceError
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process's write
 WRITE_TIMEOUT = 60.0  # seconds to wait for another thread's write
@@ -44,6 +49,19 @@ class DatabaseBusyError(PacktraceError):
 
 class DatabaseRestoredError(PacktraceError):
     """The database was restored from a backup, and does not know yet which numbers were used since."""
+
+
+class DatabaseWriteError(PacktraceError):
+    """The disk or file does not take what is to be written; the operator must act, then it can be sent again."""
+
+
+# What SQLite says when nothing is wrong with what was asked (sqlite.org/rescode.html), by its primary code.
+_NO_WRITE = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_IOERR: "the disk reports an error",
+    sqlite3.SQLITE_READONLY: "the database may not be written",
+    sqlite3.SQLITE_CANTOPEN: "the database cannot be opened",
+}
 
 
 class Database:
@@ -78,10 +96,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """The one session that may write. After the block the data is on disk; if it raises, nothing is."""
-        with self._writing(), Session(self._writer, expire_on_commit=False) as session, session.begin():
-            session.connection()  # takes the write lock of the database now, not at the first statement
-            yield session
+        """The one session that may write. After the block the data is on disk; if it raises, nothing is.
+
+        Raises DatabaseBusyError or DatabaseWriteError where the request may be sent again, later.
+        """
+        try:
+            with self._writing(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+                session.connection()  # takes the write lock of the database now, not at the first statement
+                yield session
+        except OperationalError as error:
+            raise self._not_written(error) from error
 
     def migrate(self) -> None:
         """Bring the database to this program's schema, in one transaction; makes the file if need be."""
@@ -97,6 +121,9 @@ class Database:
         """Raise `DatabaseStateError` unless the database has exactly this program's schema."""
         if not self.file.exists():
             raise DatabaseStateError(f"there is no database {self.file}: run `packtrace gateway migrate DIR`")
+        # Restored from a backup, say.
+        if os.name == "posix" and self.file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            log.warning("others on this machine can read %s, with secrets in it: run `chmod 600 %s*`", *[self.file] * 2)
         revision = self._revision(self._reader)
         known = self._known_revisions()
         if revision == known[0]:
@@ -149,6 +176,18 @@ class Database:
             self._write_owner = None
             self._write_lock.release()
 
+    def _not_written(self, error: OperationalError) -> Exception:
+        """What a failed write is for who asked for it; the operator reads it in the log."""
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
+            return DatabaseBusyError("another program writes to the database for very long; send the request again")
+        if code not in _NO_WRITE:
+            return error
+        log.error("nothing can be stored in %s: %s", self.file, error.orig)
+        return DatabaseWriteError(
+            f"nothing of this was stored, because {_NO_WRITE[code]}: the operator has to see to it; then send it again"
+        )
+
     def _revision(self, engine: Engine) -> str | None:
         try:
             with engine.connect() as connection:
@@ -168,7 +207,13 @@ class Database:
 
     @staticmethod
     def _engine(url: str, idle: int, most: int, *, begin: str, read_only: bool) -> Engine:
-        engine = create_engine(url, pool_size=idle, max_overflow=most - idle, connect_args={"timeout": BUSY_TIMEOUT})
+        engine = create_engine(
+            url,
+            pool_size=idle,
+            max_overflow=most - idle,
+            connect_args={"timeout": BUSY_TIMEOUT},
+            hide_parameters=True,  # errors are logged, and parameters hold secrets and serial numbers
+        )
 
         @event.listens_for(engine, "connect")
         def configure(connection: sqlite3.Connection, _record: Any) -> None:

@@ -98,6 +98,18 @@ def add_key(settings: Settings, purpose: Purpose) -> tuple[str, Path]:
     return account.address, file
 
 
+def ensure_keys(settings: Settings, purposes: Sequence[Purpose]) -> list[tuple[Purpose, str]]:
+    """A key for each of `purposes`, and its address: those that are there already, in their order, then new ones."""
+    there = addresses(settings)
+    found = []
+    for purpose in purposes:
+        known = next((entry for entry in there if entry[0] is purpose), None)
+        if known is not None:
+            there.remove(known)
+        found.append(known or (purpose, add_key(settings, purpose)[0]))
+    return found
+
+
 def addresses(settings: Settings) -> list[tuple[Purpose, str]]:
     """Purpose and address of every key in the keystore; needs no passphrase."""
     return [
@@ -126,16 +138,29 @@ def read_passphrase(settings: Settings) -> str:
 
 
 def write_secret(file: Path, content: bytes) -> None:
-    """Write a new file that only its owner can read; it never replaces one. On disk when this returns."""
+    """Write a new file that only its owner can read; it never replaces one. On disk when this returns.
+
+    Where that fails (a full disk), nothing of it is left: a key file cut short would keep the gateway from starting.
+    """
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         raise KeystoreError(f"{file} is there already, and is not replaced") from None
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        file.unlink()
+        raise
+    if os.name == "posix":  # the name of a new file is on disk when its folder is
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _key_files(keystore: Path) -> list[tuple[Purpose, Path]]:

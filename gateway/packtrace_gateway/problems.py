@@ -14,6 +14,7 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,7 +29,7 @@ from packtrace.errors import (
     PacktraceError,
     shorten,
 )
-from packtrace_gateway.db import DatabaseBusyError, DatabaseRestoredError
+from packtrace_gateway.db import DatabaseBusyError, DatabaseRestoredError, DatabaseWriteError
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,10 @@ class TooLargeError(PacktraceError):
     """A request that is larger than allowed."""
 
 
+class TooSlowError(PacktraceError):
+    """A request whose body does not arrive."""
+
+
 class MediaTypeError(PacktraceError):
     """A request body of a type that this route does not read."""
 
@@ -59,6 +64,14 @@ class UnauthorizedError(PacktraceError):
 
 class ForbiddenError(PacktraceError):
     """The caller is known, and may not do this."""
+
+
+class Interrupted(HTTPException):
+    """`error`, raised while a body is read: FastAPI reports all but an HTTPException there as an unreadable body."""
+
+    def __init__(self, error: PacktraceError) -> None:
+        super().__init__(_kind(error).status, error.message)
+        self.error = error
 
 
 class Kind(NamedTuple):
@@ -76,6 +89,7 @@ KINDS: dict[type[PacktraceError], Kind] = {
     NotFoundError: Kind(404, "epcisException:NoSuchResourceException", "Not found"),
     AlreadyExistsError: Kind(409, "epcisException:ResourceAlreadyExistsException", "Exists already"),
     LifecycleError: Kind(409, "packtrace:lifecycle", "Contradicts what is recorded"),
+    TooSlowError: Kind(408, "packtrace:too-slow", "Too slow"),
     TooLargeError: Kind(413, "epcisException:CaptureLimitExceededException", "Too large"),
     MediaTypeError: Kind(415, "epcisException:UnsupportedMediaTypeException", "Media type not supported"),
     EvidenceError: Kind(422, "packtrace:evidence", "Evidence does not verify"),
@@ -84,6 +98,7 @@ KINDS: dict[type[PacktraceError], Kind] = {
     ChainError: Kind(502, "packtrace:chain", "The chain could not be asked"),
     DatabaseBusyError: Kind(503, "packtrace:busy", "Busy"),
     DatabaseRestoredError: Kind(503, "packtrace:restored", "Restored from a backup"),
+    DatabaseWriteError: Kind(503, "packtrace:storage", "Cannot be stored"),
     PacktraceError: Kind(400, "packtrace:refused", "Refused"),
 }
 INTERNAL = Kind(500, "epcisException:ImplementationException", "Internal error")
@@ -92,7 +107,7 @@ RETRY_AFTER = "5"  # seconds, with every 503
 
 def response(error: PacktraceError) -> Response:
     """The problem document of `error`, as a response."""
-    kind = next(KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in KINDS)
+    kind = _kind(error)
     members: dict[str, Any] = {"detail": error.message}
     for name in ("field", "rule"):
         if getattr(error, name) is not None:
@@ -107,11 +122,16 @@ def response(error: PacktraceError) -> Response:
     return _document(kind, members, headers)
 
 
+def _kind(error: PacktraceError) -> Kind:
+    return next(KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in KINDS)
+
+
 def install(app: FastAPI) -> None:
     """Make `app` answer with problem documents only. `CatchAll` must stand around it as well."""
     app.add_exception_handler(PacktraceError, _packtrace)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _cut)
 
 
 class CatchAll:
@@ -135,7 +155,8 @@ class CatchAll:
             await self.app(scope, receive, watched)
         except Exception:
             incident = secrets.token_hex(6)
-            log.exception("incident %s: %s %s failed", incident, scope["method"], scope["path"])
+            # The path as a literal: it may hold line breaks, and a log is read line by line.
+            log.exception("incident %s: %s %r failed", incident, scope["method"], scope["path"])
             if started:
                 raise  # too late for another answer: the server cuts the connection
             detail = f"Something went wrong here. Give the operator the incident's number {incident}."
@@ -181,6 +202,8 @@ def _finding(item: Any) -> dict[str, Any]:
 async def _http(request: Request, error: Exception) -> Response:
     """What Starlette and FastAPI raise themselves: unknown routes and methods, unreadable bodies."""
     assert isinstance(error, HTTPException)
+    if isinstance(error, Interrupted):
+        return response(error.error)
     path, method = request.url.path, request.method
     headers = dict(error.headers or {})
     match error.status_code:
@@ -191,9 +214,16 @@ async def _http(request: Request, error: Exception) -> Response:
             members = {"detail": f"{method} is not possible here; use {allowed}", "value": path}
             return _document(Kind(405, "about:blank", "Method not allowed"), members, headers)
         case 400 if isinstance(error.__cause__, RecursionError):
-            return response(DocumentError("the JSON is nested too deeply", field="body"))
+            return response(DocumentError("the JSON is nested too deeply", field="body", rule="RFC 8259, section 9"))
+        case 400:  # FastAPI could not read the body, and does not say why
+            return response(DocumentError("the body is not JSON in UTF-8", field="body", rule="RFC 8259"))
     kind = Kind(error.status_code, "about:blank", HTTPStatus(error.status_code).phrase)
     return _document(kind, {"detail": str(error.detail)}, headers)
+
+
+async def _cut(_request: Request, _error: Exception) -> Response:
+    """A caller that went away while its body was read: no incident, and nobody reads this answer."""
+    return response(DocumentError("the connection ended before the body was here; send the request again"))
 
 
 def _document(kind: Kind, members: dict[str, Any], headers: dict[str, str] | None = None) -> Response:

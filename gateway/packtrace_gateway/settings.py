@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from packtrace.epcis.reading import MAX_DOCUMENT_BYTES
 from packtrace.errors import PacktraceError
 from packtrace.gs1.keys import gln
 
@@ -30,6 +31,8 @@ class SettingsError(PacktraceError, ValueError):
 
 def _base_url(url: str) -> str:
     parts = urlsplit(url)
+    if parts.port == 0:  # and it raises ValueError for what is no port
+        raise ValueError("must have a port from 1 to 65535, or none")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must be an http:// or https:// URL without query and fragment")
     return url.rstrip("/")
@@ -100,9 +103,9 @@ class Settings(BaseModel):
         description="Seconds between two seals of captured events into a batch for the chain.",
     )
     max_body: int = Field(
-        128 * 1024 * 1024,
+        MAX_DOCUMENT_BYTES,
         ge=1024,
-        le=2**31,
+        le=MAX_DOCUMENT_BYTES,
         description="Largest request body in bytes, on the bulk routes (capture).",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("lane", "sequence"),
     )
     op.create_index("seal_outbox", "seal", ["outbox"])
+    op.create_index("seal_state", "seal", ["state"])
     op.create_table(
         "event",
         sa.Column("id", ID, primary_key=True),
@@ -76,6 +77,7 @@ def upgrade() -> None:
         sa.Column("note", sa.Text),
     )
     op.create_index("logistic_unit_parent", "logistic_unit", ["parent"])
+    op.create_index("logistic_unit_place", "logistic_unit", ["place"])
     op.create_table(
         "unit",
         sa.Column("prefix", ID, sa.ForeignKey("uri_prefix.id"), primary_key=True),
@@ -114,6 +116,17 @@ def upgrade() -> None:
         sa.Column("error", sa.Text),
     )
     op.create_index("commissioned_batch_gtin", "commissioned_batch", ["gtin", "lot"])
+    op.create_index("commissioned_batch_event", "commissioned_batch", ["event"])
+    op.create_table(
+        "recall_notice",
+        sa.Column("outbox", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("gtin", sa.String(14), nullable=False),
+        sa.Column("lot", sa.String(20), nullable=False),
+        sa.Column("kind", sa.String(10), nullable=False),
+        sa.Column("notice", sa.Text, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("caller", sa.Text, nullable=False),
+    )
     op.create_table(
         "product_secret",
         sa.Column("gtin", sa.String(14), primary_key=True),

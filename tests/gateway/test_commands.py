@@ -187,6 +187,47 @@ def test_init_refuses_a_folder_that_has_a_gateway(made: tuple[Path, str], deploy
     assert "has a gateway already" in refused(init(made[0], deployment_file))
 
 
+def test_an_init_that_was_cut_off_is_made_good_by_the_next(
+    tmp_path: Path, deployment_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The addresses that it prints are those of the keys that the gateway then signs with."""
+    folder = tmp_path / "pharmacy"
+    with monkeypatch.context() as disk:
+        disk.setattr(Database, "migrate", lambda _self: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        assert isinstance(init(folder, deployment_file).exception, OSError)
+    assert not (folder / "gateway.toml").exists()
+    printed = dict(re.findall(r"signing key (\w+): (0x\w{40})", init(folder, deployment_file).stdout))
+    ring = KeyRing.load(settings.load(folder, {}))
+    assert printed == {purpose: ring.account(purpose).address for purpose in ("operate", "relayer")}
+    assert len(list((folder / "keystore").glob("*.json"))) == 2
+
+
+def test_what_the_disk_refuses_is_one_line_on_the_terminal(tmp_path: Path, deployment_file: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    options = ("--party", "1", "--company", "1", "--name", "x", "--gln", "4012345000009", "--deployment")
+    command = [*PROGRAM, "init", str(tmp_path / "file" / "pharmacy"), *options, str(deployment_file)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert result.stderr.startswith("packtrace: ")
+    assert result.stderr.count("\n") == 1
+    assert "Not a directory" in result.stderr
+
+
+def test_a_log_of_every_level_tells_no_token_of_the_node(made: tuple[Path, str]) -> None:
+    folder, _key = made
+    file = folder / "gateway.toml"
+    text = file.read_text().replace("http://127.0.0.1:9", "http://127.0.0.1:9/v3/token-of-the-node")
+    file.write_text(text + '\nlog_level = "debug"\n')
+    with running(folder) as (_process, client):
+        for _ in range(3):
+            assert client.get("/health").status_code == 200
+        time.sleep(1)
+    log = (folder / "log").read_text()
+    assert "127.0.0.1:9" in log
+    assert "token-of-the-node" not in log
+    assert "alembic" not in log, "health is open: nobody may fill the log with it"
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [

@@ -184,6 +184,48 @@ def test_a_write_that_waits_too_long_says_so(database: Database, monkeypatch: py
     holder.join()
 
 
+def test_a_full_disk_is_said_and_leaves_nothing(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    with database.write() as session:
+        session.add(row("before"))
+        pages = session.execute(text("PRAGMA page_count")).scalar_one()
+        session.execute(text(f"PRAGMA max_page_count = {pages}"))  # on the one connection that writes
+    with pytest.raises(db.DatabaseWriteError, match="the disk is full"), database.write() as session:
+        session.add_all(row(f"{number}") for number in range(1000))
+    assert "database or disk is full" in caplog.text, "the operator reads it too"
+    with database.read() as session:
+        assert ids(session) == {"before"}
+    with database.write() as session:
+        session.execute(text("PRAGMA max_page_count = 100000"))
+        session.add(row("after"))
+
+
+def test_another_program_that_holds_the_database_is_waited_for_and_then_named(
+    database: Database, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "BUSY_TIMEOUT", 0.05)
+    mine = Database(f"sqlite:///{file}")
+    with database.write(), pytest.raises(db.DatabaseBusyError, match="another program"), mine.write():
+        pass
+    mine.close()
+
+
+def test_an_error_in_the_log_holds_none_of_the_values(database: Database) -> None:
+    """Those of an event are its secret and its serial numbers."""
+    with pytest.raises(IntegrityError) as failed, database.write() as session:
+        session.add(ApiKey(id="a", name=None, roles="top secret", secret_hash=b"", created_at=1))
+    assert "top secret" not in str(failed.value)
+
+
+def test_a_file_that_others_can_read_is_warned_of(
+    database: Database, file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database.check_schema()
+    assert "chmod" not in caplog.text
+    file.chmod(0o644)
+    database.check_schema()
+    assert f"chmod 600 {file}" in caplog.text
+
+
 HOLD = """
 import sys, time
 from packtrace_gateway.db import Database

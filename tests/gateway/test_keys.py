@@ -1,6 +1,8 @@
 """The keystore: Web3 secret storage, opened with the right passphrase only."""
 
+import errno
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -114,3 +116,27 @@ def test_a_key_file_is_never_replaced(store: Settings) -> None:
     with pytest.raises(KeystoreError, match="is not replaced"):
         keys.write_secret(store.keystore / "operate.json", b"x")
     assert (store.keystore / "operate.json").read_bytes() == before
+
+
+def test_a_key_file_that_does_not_fit_on_the_disk_is_not_left_half(
+    store: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space left"):
+            keys.add_key(store, Purpose.LINE)
+    assert not KeyRing.load(store).has("line")
+    assert keys.add_key(store, Purpose.LINE)[1].name == "line.json"
+
+
+def test_keys_that_are_there_are_taken_before_new_ones_are_made(store: Settings) -> None:
+    first, _file = keys.add_key(store, Purpose.LINE)
+    wanted = [Purpose.LINE, Purpose.MANAGE, Purpose.LINE]
+    made = keys.ensure_keys(store, wanted)
+    assert [purpose for purpose, _address in made] == wanted
+    assert made[0] == (Purpose.LINE, first)
+    assert made[2][1] == KeyRing.load(store).accounts("line")[1].address
+    assert keys.ensure_keys(store, wanted) == made

@@ -23,7 +23,7 @@ from packtrace.errors import (
     LifecycleError,
     PacktraceError,
 )
-from packtrace_gateway import problems
+from packtrace_gateway import bodies, problems
 from packtrace_gateway.bodies import MAX_JSON_DEPTH, SMALL_BODY, BodyLimit, parse_json
 
 LARGE = 10 * 1024 * 1024
@@ -135,7 +135,7 @@ def test_a_surprise_tells_an_incident_and_nothing_else(client: httpx.Client, cap
     assert "secret" not in json.dumps(document)
     assert "ZeroDivision" not in json.dumps(document)
     assert document["incident"] in document["detail"]
-    assert f"incident {document['incident']}: GET /raise/bug failed" in caplog.text
+    assert f"incident {document['incident']}: GET '/raise/bug' failed" in caplog.text
     assert "ZeroDivisionError: secret detail" in caplog.text
 
 
@@ -159,6 +159,59 @@ def test_json_cut_short_says_where(client: httpx.Client) -> None:
     assert document["detail"] == "body: JSON (RFC 8259); character 9: Unterminated string starting at"
 
 
+@pytest.mark.parametrize("body", [b'{"name": "\xff", "number": 1}', b'{"name": "x", "number": ' + b"9" * 5000 + b"}"])
+def test_a_body_that_cannot_be_read_is_named(client: httpx.Client, body: bytes) -> None:
+    document = problem(client.post("/things", content=body, headers=JSON), 400)
+    assert (document["field"], document["rule"]) == ("body", "RFC 8259")
+
+
+def test_a_line_break_in_a_path_forges_no_line_of_the_log(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        problem(client.get("/raise/no%0aERROR forged"), 500)
+    assert not [line for line in caplog.text.splitlines() if line.startswith("ERROR forged")]
+
+
+def test_a_sender_that_stops_in_the_middle_is_told_and_let_go(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", 0.3)
+    head = b"POST /things HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 30\r\n\r\n"
+    with connected(client) as connection:
+        connection.sendall(head + b'{"name": ')
+        answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["rule"]
+
+
+def test_a_slow_sender_that_goes_on_is_waited_for(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", 0.3)
+    monkeypatch.setattr(bodies, "SLOWEST", 1000)
+
+    def slowly() -> Iterator[bytes]:
+        for _ in range(10):
+            time.sleep(0.1)
+            yield b" " * 1000
+
+    assert client.post("/large/count", content=slowly()).json() == 10_000
+
+
+def test_a_caller_that_goes_away_in_the_middle_is_no_incident(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        with connected(client) as connection:
+            connection.sendall(b"POST /large/count HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{")
+            time.sleep(0.2)
+        assert client.post("/large/count", content=b"x").json() == 1  # after it
+    assert "incident" not in caplog.text
+
+
+def connected(client: httpx.Client) -> socket.socket:
+    return socket.create_connection((client.base_url.host, client.base_url.port or 0), timeout=10)
+
+
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", "multipart/form-data", None])
 def test_another_content_type_is_refused_by_name(client: httpx.Client, content_type: str | None) -> None:
     headers = {"content-type": content_type} if content_type else {}
@@ -173,7 +226,7 @@ def test_a_body_over_the_limit_is_refused_before_it_is_sent(client: httpx.Client
 
 def test_a_body_without_a_length_is_counted_as_it_arrives(client: httpx.Client) -> None:
     parts = (b" " * 65536 for _ in range(LARGE // 65536 + 2))
-    problem(client.post("/large/count", content=parts), 413)
+    assert problem(client.post("/large/count", content=parts), 413)["rule"] == f"at most {LARGE} bytes"
 
 
 def test_a_large_path_takes_up_to_its_own_limit(client: httpx.Client) -> None:

@@ -213,6 +213,7 @@ def test_a_bad_policy_names_the_field(serials: SerialService, length: int, alpha
     with pytest.raises(IdentifierError) as refused:
         serials.set_policy(GTIN, length, alphabet)
     assert refused.value.field == field
+    assert refused.value.rule
 
 
 def test_over_http_admins_set_policies_and_lines_draw(client: httpx.Client, key: KeyOf) -> None:

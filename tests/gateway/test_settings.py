@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from packtrace.epcis.reading import MAX_DOCUMENT_BYTES
 from packtrace_gateway import settings
 from packtrace_gateway.settings import SETTING_NAMES, Settings, SettingsError
 
@@ -76,7 +77,11 @@ def test_an_unknown_setting_is_refused_by_name_with_the_nearest_one(tmp_path: Pa
         ("finality", "soon"),
         ("finality", 0),
         ("seal_every", 0),
+        ("node", "http://127.0.0.1:99999"),
+        ("node", "http://127.0.0.1:0"),
+        ("node", "http://[::1"),
         ("max_body", 10),
+        ("max_body", MAX_DOCUMENT_BYTES + 1),
         ("log_level", "chatty"),
         ("name", ""),
     ],

@@ -26,6 +26,10 @@ def main() -> None:
     except PacktraceError as error:
         print(f"packtrace: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:  # a full disk, a folder that may not be written
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"packtrace: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def load_commands() -> None:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from packtrace.facts import Recall
 from packtrace.gs1 import keys as gs1_keys
 from packtrace_gateway.access.guard import require
-from packtrace_gateway.access.models import Role
+from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.batches.service import view
 from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
@@ -49,9 +49,17 @@ def withdraw_batch(number: RowNumber, gateway: GatewayDependency) -> dict[str, A
     return view(gateway.batches.withdraw(number))
 
 
-@router.post("/recalls", status_code=202, dependencies=QUALITY)
-def recall_lot(new: NewRecall, gateway: GatewayDependency) -> dict[str, Any]:
-    """Recall a lot: known everywhere from the next block on. Follow it under /outbox."""
+@router.post("/recalls", status_code=202)
+def recall_lot(
+    new: NewRecall, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(Role.QUALITY))]
+) -> dict[str, Any]:
+    """Recall a lot: known everywhere from the next block on. Follow it under /recalls."""
     kind = Recall[new.kind.upper()]
-    row = gateway.batches.recall(gs1_keys.gtin(new.gtin), gs1_keys.lot(new.lot), kind, new.notice)
-    return {"outbox": row}
+    gtin, lot = gs1_keys.gtin(new.gtin), gs1_keys.lot(new.lot)
+    return {"outbox": gateway.batches.recall(gtin, lot, kind, new.notice, caller.name)}
+
+
+@router.get("/recalls", dependencies=[Depends(require(Role.QUALITY, Role.REGULATOR, Role.AUDITOR))])
+def list_recalls(gateway: GatewayDependency) -> list[dict[str, Any]]:
+    """Recalls that were ordered here, the newest first: the notice, who ordered it, and how far the call has come."""
+    return [notice.model_dump() | {"state": state} for notice, state in gateway.batches.recalls()]

@@ -1,5 +1,6 @@
 """Batches and recalls: what people of quality do, and what became of it on chain."""
 
+import time
 from collections.abc import Sequence
 from datetime import date
 from hashlib import sha256
@@ -13,6 +14,7 @@ from packtrace.facts import Recall
 from packtrace.gs1 import expires_at
 from packtrace.product import Product, lot_key
 from packtrace.rules import RULE
+from packtrace_gateway.batches.models import RecallNotice
 from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import CommissionedBatch, StoredEvent
@@ -23,6 +25,7 @@ from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.settings import Settings
 
+MAX_LISTED = 1000
 UPON_PROPOSAL = ("releasing", "withdrawing")
 
 
@@ -71,7 +74,7 @@ class BatchService:
         if lot is not None:
             query = query.where(CommissionedBatch.lot == lot)  # type: ignore[arg-type]
         with self._database.read() as session:
-            return list(session.execute(query.limit(1000)).scalars())
+            return list(session.execute(query.limit(MAX_LISTED)).scalars())
 
     def propose(self, number: int) -> CommissionedBatch:
         """Propose a batch again that the chain refused (the line was not authorised, say).
@@ -131,11 +134,11 @@ class BatchService:
             raise NotFoundError("this batch was not commissioned here", field="number", value=number)
         return batch
 
-    def recall(self, gtin: str, lot: str, kind: Recall, notice: str) -> int:
-        """Recall (or withdraw) a lot; the outbox row's id. `notice` stays here, its hash goes on chain."""
+    def recall(self, gtin: str, lot: str, kind: Recall, notice: str, caller: str) -> int:
+        """Recall (or withdraw) a lot; the outbox row's id. `notice` is kept here, its hash goes on chain."""
         with self._database.write() as session:
             key = lot_key(self._products.secret(session, gtin, "gtin"), gtin, lot)
-            return self._outbox.enqueue(
+            row = self._outbox.enqueue(
                 session,
                 contract="RecallBoard",
                 function="recallLot",
@@ -143,6 +146,16 @@ class BatchService:
                 key="quality",
                 reference=f"recall:{gtin}:{lot}",
             )
+            kept = {"gtin": gtin, "lot": lot, "kind": kind.name.lower(), "notice": notice}
+            session.add(RecallNotice(outbox=row, time=int(time.time()), caller=caller, **kept))
+            return row
+
+    def recalls(self) -> list[tuple[RecallNotice, str]]:
+        """The recalls that were ordered here, the newest first, and the states of their calls to the chain."""
+        query = select(RecallNotice, OutboxRow.state).join(OutboxRow, OutboxRow.id == RecallNotice.outbox)  # type: ignore
+        with self._database.read() as session:
+            found = session.execute(query.order_by(RecallNotice.outbox.desc()).limit(MAX_LISTED))  # type: ignore[attr-defined]
+            return [(notice, state) for notice, state in found]
 
 
 def view(batch: CommissionedBatch) -> dict[str, str | int | None]:

@@ -4,7 +4,7 @@ The heavy part (reading, hashing, building trees) runs before the database's wri
 checks the lifecycle, stores the events and queues their calls to the chain; only after it is a capture acknowledged.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -26,18 +26,22 @@ from packtrace.facts import batch_number, logistic_number
 from packtrace.gs1 import expires_at, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
 from packtrace.rules import RULE, Movement, Place, check, items_to_know
+from packtrace_gateway.access.models import Role
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
+from packtrace_gateway.capture.roles import check_roles
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
 from packtrace_gateway.events.store import MAX_NESTING, EventStore
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
-from packtrace_gateway.problems import NotFoundError
+from packtrace_gateway.problems import NotFoundError, TooLargeError
 from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.settings import Settings
 
 # A unit's index has 20 bits on chain (IPackLedger).
 MAX_BATCH = 1 << 20
+# Events of one document: half a minute in which nothing else is written, which others wait for (`db.WRITE_TIMEOUT`).
+MOST_EVENTS = 10_000
 SSCC_SALT_BYTES = 16
 # Devices' clocks are off by minutes; an hour is a wrong time zone.
 CLOCK_TOLERANCE = timedelta(minutes=30)
@@ -99,19 +103,28 @@ class CaptureService:
         self._hand_over = hand_over
         self._clock = clock
 
-    def capture(self, document: bytes) -> list[Captured]:
-        """Capture an EPCIS document (or a bare event) in JSON.
+    def capture(self, document: bytes, roles: Collection[Role] = frozenset(Role)) -> list[Captured]:
+        """Capture an EPCIS document (or a bare event) in JSON, for a caller with these roles.
 
-        Raises DocumentError or LifecycleError, and then stores nothing.
+        Raises DocumentError, TooLargeError, ForbiddenError or LifecycleError, and then stores nothing.
         """
         read = read_document(document)
         if _is_bare(read):
-            return [self._capture_event(read.events[0])]
-        prepared = [self.prepare(event, f"epcisBody.eventList[{number}].") for number, event in enumerate(read.events)]
+            return [self._capture_event(read.events[0], roles)]
+        if len(read.events) > MOST_EVENTS:
+            raise TooLargeError(
+                f"a document has at most {MOST_EVENTS} events here; send it in parts",
+                field="epcisBody.eventList",
+                value=len(read.events),
+                rule="packtrace: events of a document (GS1-EPCIS-Capture-Limit)",
+            )
+        prepared = [
+            self._allowed(event, f"epcisBody.eventList[{number}].", roles) for number, event in enumerate(read.events)
+        ]
         with self._database.write() as session:
             return self.store(session, prepared)
 
-    def capture_event(self, document: bytes) -> Captured:
+    def capture_event(self, document: bytes, roles: Collection[Role] = frozenset(Role)) -> Captured:
         """Capture one bare event. Raises like `capture`."""
         read = read_document(document)
         if not _is_bare(read):
@@ -121,13 +134,17 @@ class CaptureService:
                 value="EPCISDocument",
                 rule="EPCIS 2.0, REST binding",
             )
-        return self._capture_event(read.events[0])
+        return self._capture_event(read.events[0], roles)
 
-    def _capture_event(self, event: Event) -> Captured:
-        prepared = self.prepare(event, "")
+    def _capture_event(self, event: Event, roles: Collection[Role]) -> Captured:
+        prepared = self._allowed(event, "", roles)
         with self._database.write() as session:
             (captured,) = self.store(session, [prepared])
         return captured
+
+    def _allowed(self, event: Event, field: str, roles: Collection[Role]) -> Prepared:
+        check_roles(event, roles, field)
+        return self.prepare(event, field)
 
     def prepare(self, event: Event, field: str) -> Prepared:
         """The part that needs no lock. Raises DocumentError, or LifecycleError for an error declaration."""

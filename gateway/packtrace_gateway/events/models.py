@@ -105,7 +105,7 @@ class LogisticUnit(SQLModel, table=True):
     uri: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     number: str | None = None
     filled_by: int | None = Field(default=None, sa_column=Column(_ID, ForeignKey("event.id")))
-    place: int = Field(sa_column=Column(SmallInteger, nullable=False))
+    place: int = Field(sa_column=Column(SmallInteger, nullable=False, index=True))  # who looks for those in quarantine
     parent: int | None = Field(default=None, sa_column=Column(_ID, ForeignKey("logistic_unit.id"), index=True))
     partner: int | None = None  # whom it was shipped to, or is expected from
     note: str | None = None  # why it is in quarantine
@@ -121,7 +121,7 @@ class Seal(SQLModel, table=True):
     root: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
     count: int
     outbox: int = Field(index=True)
-    state: str  # signed, anchored, final; a refused one is deleted, and its events are sealed again
+    state: str = Field(index=True)  # signed, anchored, final; a refused one is deleted, and its events are sealed again
 
 
 class Counter(SQLModel, table=True):
@@ -138,7 +138,7 @@ class CommissionedBatch(SQLModel, table=True):
     __tablename__ = "commissioned_batch"
     __table_args__ = (Index("commissioned_batch_gtin", "gtin", "lot"),)
     number: int = Field(sa_column=Column(_ID, primary_key=True, autoincrement=False))
-    event: int = Field(sa_column=Column(_ID, ForeignKey("event.id"), nullable=False))
+    event: int = Field(sa_column=Column(_ID, ForeignKey("event.id"), nullable=False, index=True))
     gtin: str
     lot: str
     expiry: str

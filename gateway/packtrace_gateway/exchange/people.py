@@ -20,7 +20,7 @@ READERS = [Depends(require(Role.WAREHOUSE, Role.DISPENSER, Role.QUALITY, Role.AD
 WAREHOUSE = [Depends(require(Role.WAREHOUSE))]
 MAX_PAGE = 200
 
-Before = Annotated[int | None, Query(lt=1 << 63, description="The last id of the page before.")]
+Before = Annotated[int | None, Query(ge=1, lt=1 << 63, description="The last id of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
 

@@ -40,8 +40,11 @@ def pack_label(
 ) -> Response:
     """The label of one pack: GS1 DataMatrix, or QR Code with its GS1 Digital Link, and the text beside it."""
     if (national_ai is None) != (national_number is None):
-        raise IdentifierError("give both, or neither", field="national_ai, national_number")
-    national = (national_ai, national_number) if national_ai and national_number else None
+        missing = "national_ai" if national_ai is None else "national_number"
+        raise IdentifierError(
+            "a national number has an AI and a value: give both, or neither", field=missing, rule="both"
+        )
+    national = None if national_ai is None or national_number is None else (national_ai, national_number)
     return _picture(pack_drawing(PackLabel(gtin, serial, lot, _yymmdd(expiry), national), symbol), format)
 
 
@@ -59,7 +62,11 @@ def logistic_label(
 
 
 def _yymmdd(expiry: str) -> str:
-    return write_yymmdd(read_iso_date(expiry)) if "-" in expiry else expiry
+    try:
+        return write_yymmdd(read_iso_date(expiry)) if "-" in expiry else expiry
+    except IdentifierError as error:
+        error.field = "expiry"
+        raise
 
 
 def _picture(drawing: Drawing, form: Format) -> Response:

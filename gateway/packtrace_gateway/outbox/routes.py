@@ -77,7 +77,7 @@ def list_calls(
     contract: Annotated[str | None, Query(max_length=40)] = None,
     reference: Annotated[str | None, Query(max_length=200)] = None,
     recovered: bool | None = None,
-    before: Annotated[int | None, Query(lt=1 << 63, description="The last id of the page before.")] = None,
+    before: Annotated[int | None, Query(ge=1, lt=1 << 63, description="The last id of the page before.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> Calls:
     """Calls to the chain, the newest first."""

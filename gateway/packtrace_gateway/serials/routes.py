@@ -63,7 +63,7 @@ def draw_serials(
 @router.get("/blocks", dependencies=[Depends(require(Role.ADMIN, Role.LINE, Role.QUALITY, Role.AUDITOR))])
 def list_blocks(
     gateway: GatewayDependency,
-    before: Annotated[int | None, Query(description="Only blocks with a smaller id.")] = None,
+    before: Annotated[int | None, Query(ge=1, lt=1 << 63, description="Only blocks with a smaller id.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
 ) -> list[BlockView]:
     """The blocks that were drawn, the newest first, without their serial numbers."""

@@ -9,6 +9,7 @@ from sqlmodel import Session, SQLModel, desc, func, insert, select
 from packtrace.errors import IdentifierError
 from packtrace.gs1 import SerialPolicy, draw
 from packtrace.gs1.keys import gtin as gtin14
+from packtrace.gs1.serials import GUESS_RULE
 from packtrace_gateway.db import Database
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.serials.models import DrawnSerial, GtinPolicy, SerialBlock
@@ -31,7 +32,8 @@ class SerialService:
         """How serial numbers of `gtin` are made from now on; `IdentifierError` where they could be guessed."""
         policy = SerialPolicy(length, alphabet)
         if policy.most < 1:
-            raise IdentifierError("such serial numbers are too few; make them longer", field="length", value=length)
+            message = "such serial numbers are too few; make them longer"
+            raise IdentifierError(message, field="length", value=length, rule=GUESS_RULE)
         row = GtinPolicy(gtin=_gtin(gtin), length=length, alphabet=alphabet, changed_at=int(time.time()))
         with self._database.write() as session:
             return session.merge(row)

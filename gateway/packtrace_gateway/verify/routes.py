@@ -39,7 +39,11 @@ class Code(BaseModel):
 
     def scan(self) -> Scan:
         """Raises IdentifierError when it is no pack's code."""
+        parts = {"gtin": self.gtin, "serial": self.serial, "lot": self.lot, "expiry": self.expiry}
         if self.code is not None:
+            for name, value in parts.items():
+                if value is not None:  # not passed over: it may contradict the code
+                    raise IdentifierError("give the scanned code or its parts, not both", field=name, value=value)
             return read_code(self.code)
         if self.gtin is None or self.serial is None:
             raise IdentifierError("give the scanned code, or at least GTIN and serial number", field="code")

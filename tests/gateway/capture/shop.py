@@ -83,7 +83,7 @@ class Shop:
     client: httpx.Client
     keys: dict[str, dict[str, str]]
 
-    def send(self, body: Any, *, path: str = "/capture", role: str = "line", **headers: str) -> httpx.Response:
+    def send(self, body: Any, *, path: str = "/capture", role: str = "plant", **headers: str) -> httpx.Response:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.client.post(
             path, content=data, headers={"Content-Type": "application/json"} | self.keys[role] | headers
@@ -137,5 +137,7 @@ def make_app(folder: Path) -> FastAPI:
 def open_shop(app: FastAPI, client: httpx.Client) -> Shop:
     """The served gateway, with a key for each role."""
     gateway: Gateway = app.state.gateway
-    headers = {role.value: {"Authorization": f"Bearer {gateway.access.create(role.value, [role])[1]}"} for role in Role}
+    people = {role.value: [role] for role in Role} | {"plant": [Role.LINE, Role.WAREHOUSE]}
+    made = {name: gateway.access.create(name, roles)[1] for name, roles in people.items()}
+    headers = {name: {"Authorization": f"Bearer {key}"} for name, key in made.items()}
     return Shop(gateway, client, headers)

@@ -2,13 +2,17 @@
 
 import json
 import threading
+import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from shop import (
     CASE,
     GTIN,
+    MAX_BODY,
     PALLET,
     PARTNER_GLN,
     Json,
@@ -21,7 +25,7 @@ from shop import (
     shipping,
     unpacking,
 )
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from packtrace.commit.pedigree import Pedigree
 from packtrace.epcis import read_document
@@ -29,6 +33,7 @@ from packtrace.epcis.cbv_hash import event_hash
 from packtrace.facts import batch_number
 from packtrace.gs1 import sscc_uri, with_check_digit
 from packtrace.rules import RULE
+from packtrace_gateway.capture.service import MOST_EVENTS
 from packtrace_gateway.events.models import CommissionedBatch
 from packtrace_gateway.events.pedigrees import PedigreeReader
 
@@ -302,3 +307,102 @@ def test_gs1s_examples_are_captured_or_refused_by_a_rule_of_ours(shop: Shop, sta
             assert shop.rows() == before, name
     moved = {row[1] for row in shop.rows()["logistic_unit"]}
     assert moved == {"https://id.gs1.org/00/040123451111111110"}  # the one that was packed
+
+
+# ---- who records what ----
+
+
+def test_each_role_records_what_is_its_own(new_shop: Shop) -> None:
+    packs = [pack(number) for number in range(4)]
+    steps = [
+        ("line", commissioning(packs)),
+        ("line", packing(CASE, packs[:2])),
+        ("warehouse", an_event("ObjectEvent", "ADD", "commissioning", epcList=[unit(40)])),
+        ("warehouse", packing(PALLET, [CASE])),
+        ("dispenser", unpacking(PALLET)),
+        ("dispenser", unpacking(CASE, packs[:1])),
+        ("dispenser", INSPECTION),
+    ]
+    for role, event in steps:
+        answer = new_shop.send(document(event), role=role)
+        assert answer.status_code == 202, (role, answer.text)
+
+
+# ---- what the REST binding says ----
+
+
+def test_versions_and_limits_are_told(shop: Shop) -> None:
+    told = shop.client.options("/capture", headers=shop.keys["line"])
+    assert told.status_code == 204
+    assert told.headers["gs1-epcis-version"] == told.headers["gs1-cbv-version"] == "2.0.0"
+    assert told.headers["gs1-capture-error-behaviour"] == "rollback"
+    assert int(told.headers["gs1-epcis-capture-limit"]) == MOST_EVENTS
+    assert int(told.headers["gs1-epcis-capture-file-size-limit"]) == MAX_BODY
+    answer = shop.send(document(), **{"GS1-Capture-Error-Behaviour": "rollback"})
+    assert answer.status_code == 202
+    assert answer.headers["gs1-epcis-version"] == "2.0.0"
+
+
+# ---- recall ----
+
+
+def test_the_notice_of_a_recall_is_kept_and_opens_its_hash_on_chain(new_shop: Shop) -> None:
+    notice = "Blister undicht: nicht abgeben"
+    new = {"gtin": GTIN, "lot": "L1", "kind": "recalled", "notice": notice}
+    answer = new_shop.client.post("/recalls", json=new, headers=new_shop.keys["quality"])
+    assert answer.status_code == 202
+    number = answer.json()["outbox"]
+    (kept,) = new_shop.client.get("/recalls", headers=new_shop.keys["auditor"]).json()
+    assert {name: kept[name] for name in new} == new
+    assert (kept["outbox"], kept["caller"], kept["state"]) == (number, "quality", "queued")
+    assert abs(kept["time"] - time.time()) < 60
+    call = new_shop.client.get(f"/outbox/{number}", headers=new_shop.keys["auditor"]).json()
+    assert sha256(notice.encode()).hexdigest() in str(call["args"])
+    assert new_shop.client.get("/recalls", headers=new_shop.keys["line"]).status_code == 403
+
+
+# ---- when the disk, or the database, does not want to ----
+
+
+def test_on_a_full_disk_a_line_is_told_to_come_back_and_nothing_is_left(
+    new_shop: Shop, caplog: pytest.LogCaptureFixture
+) -> None:
+    new_shop.send(document(commissioning([pack(1)])))
+    with new_shop.gateway.database.write() as session:
+        pages = session.execute(text("PRAGMA page_count")).scalar_one()
+        session.execute(text(f"PRAGMA max_page_count = {pages + 2}"))
+    before = new_shop.rows()
+    lot = document(commissioning([pack(number) for number in range(100, 5000)], lot="L2"))
+    answer = new_shop.send(lot)
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert answer.json()["type"] == "packtrace:storage"
+    assert "the disk is full" in answer.json()["detail"]
+    assert new_shop.rows() == before
+    assert "SN00100" not in caplog.text
+    with new_shop.gateway.database.write() as session:
+        session.execute(text("PRAGMA max_page_count = 1000000"))
+    assert new_shop.send(lot).status_code == 202
+
+
+def test_captures_that_wait_for_the_database_hold_up_nobody_else(new_shop: Shop) -> None:
+    """More of them than there are threads for routes."""
+    waiting = 60
+    answers: list[int] = []
+    url, headers = str(new_shop.client.base_url), new_shop.keys["line"] | {"Content-Type": "application/json"}
+
+    def send(number: int) -> None:
+        body = json.dumps(document(commissioning([pack(number)], lot=f"L{number}")))
+        answers.append(httpx.post(f"{url}/capture", content=body, headers=headers, timeout=60).status_code)
+
+    lines = [threading.Thread(target=send, args=(number,)) for number in range(waiting)]
+    with new_shop.gateway.database.write():
+        for line in lines:
+            line.start()
+        time.sleep(1)
+        seen = new_shop.client.get("/serials/policies", headers=new_shop.keys["line"], timeout=10)
+        assert seen.status_code == 200
+        assert not answers
+    for line in lines:
+        line.join(60)
+    assert answers == [202] * waiting

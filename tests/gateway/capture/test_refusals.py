@@ -1,5 +1,6 @@
 """Bad input over HTTP: every refusal names field, value and rule, and nothing of a refused document is left behind."""
 
+import gzip
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ from sqlalchemy import update
 
 from packtrace.gs1 import sgtin_uri
 from packtrace.rules import RULE
+from packtrace_gateway.capture.service import MOST_EVENTS
 from packtrace_gateway.events.models import CommissionedBatch
 
 AT = "epcisBody.eventList[0]."
@@ -227,6 +229,13 @@ DOCUMENTS = {
     "no creation date": Refused(
         without(document(commissioning(NEW)), "creationDate"), 400, "creationDate", None, "EPCIS 2.0"
     ),
+    "more events than are written at once": Refused(
+        document(*(commissioning([pack(9000)], lot="L9"),) * (MOST_EVENTS + 1)),
+        413,
+        "epcisBody.eventList",
+        MOST_EVENTS + 1,
+        "GS1-EPCIS-Capture-Limit",
+    ),
     "no events": Refused(document(epcisBody={}), 400, "epcisBody.eventList", None, "EPCIS 2.0"),
 }
 
@@ -382,6 +391,7 @@ def test_bad_input_is_refused_with_field_value_and_rule_and_leaves_nothing(stock
     assert stocked.rows() == before
 
 
+CONTEXT = {"@context": document()["@context"]}
 Send = Callable[[Shop, Json], httpx.Response]
 GOOD = document(commissioning([pack(5000)], lot="L5"))
 
@@ -436,6 +446,57 @@ ACCESS: dict[str, tuple[Send, int, str, str | None, str]] = {
         "Authorization",
         "auditor",
         "line",
+    ),
+    "a document in parts of its own": (
+        lambda shop, body: shop.send(body, **{"GS1-Capture-Error-Behaviour": "proceed"}),
+        400,
+        "GS1-Capture-Error-Behaviour",
+        "proceed",
+        "rollback",
+    ),
+    "a compressed document": (
+        lambda shop, body: shop.send(gzip.compress(json.dumps(body).encode()), **{"Content-Encoding": "gzip"}),
+        415,
+        "Content-Encoding",
+        "gzip",
+        "identity",
+    ),
+    "packs commissioned by a warehouse": (
+        lambda shop, body: shop.send(body, role="warehouse"),
+        403,
+        AT + "action",
+        "ADD",
+        "roles: line",
+    ),
+    "packs commissioned by a dispenser": (
+        lambda shop, body: shop.send(body["epcisBody"]["eventList"][0] | CONTEXT, path="/events", role="dispenser"),
+        403,
+        "action",
+        "ADD",
+        "roles: line",
+    ),
+    "shipping from a line": (
+        lambda shop, body: shop.send(document(shipping([FULL])), role="line"),
+        403,
+        AT + "action",
+        "OBSERVE",
+        "roles: warehouse",
+    ),
+    "receiving by a dispenser": (
+        lambda shop, body: shop.send(
+            document(an_event("ObjectEvent", "OBSERVE", "receiving", epcList=[UNKNOWN_UNIT])), role="dispenser"
+        ),
+        403,
+        AT + "action",
+        "OBSERVE",
+        "roles: warehouse",
+    ),
+    "packing by a dispenser": (
+        lambda shop, body: shop.send(document(packing(EMPTY, LOOSE[:1])), role="dispenser"),
+        403,
+        AT + "action",
+        "ADD",
+        "roles: line, warehouse",
     ),
     "a document as an event": (
         lambda shop, body: shop.send(body, path="/events"),
@@ -531,6 +592,11 @@ HUGE = str(1 << 70)
         ("GET", f"/alerts/{HUGE}", "auditor"),
         ("GET", f"/outbox/{HUGE}", "auditor"),
         ("GET", "/alerts/-1", "auditor"),
+        *(
+            ("GET", f"/{pages}?before={before}", "auditor")
+            for pages in ("serials/blocks", "outbox", "shipments", "hand-overs", "arrivals")
+            for before in (HUGE, f"-{HUGE}")
+        ),
     ],
 )
 def test_a_number_that_no_row_can_have_is_refused(stocked: Shop, method: str, path: str, role: str) -> None:
@@ -545,3 +611,10 @@ def test_lone_surrogates_are_refused_as_input(stocked: Shop) -> None:
         "/recalls", content=body, headers=stocked.keys["quality"] | {"Content-Type": "application/json"}
     )
     assert answer.status_code == 400, answer.text
+
+
+def test_a_code_and_its_parts_are_not_both_taken(stocked: Shop) -> None:
+    """What a person typed must not be passed over: it is there to be compared."""
+    body = {"code": f"(01){GTIN}(21)SN00001", "lot": "OTHER"}
+    problem = problem_of(stocked.client.post("/verify", json=body, headers=stocked.keys["dispenser"]), 400)
+    assert (problem["field"], problem["value"]) == ("lot", "OTHER")

@@ -54,8 +54,13 @@ def test_content_that_breaks_a_rule_is_a_problem_that_names_it(
     for path, params, field in (
         ("/labels/pack", PACK | {"gtin": "04012345123457"}, "(01)"),
         ("/labels/pack", PACK | {"serial": "A\x1dB"}, "(21)"),
-        ("/labels/pack", PACK | {"expiry": "2027-02-30"}, "2027-02-30"),
-        ("/labels/pack", PACK | {"national_ai": "710"}, "national_ai, national_number"),
+        ("/labels/pack", PACK | {"expiry": "2027-02-30"}, '"field":"expiry"'),
+        ("/labels/pack", PACK | {"expiry": "2099-01-01"}, '"field":"expiry"'),
+        ("/labels/pack", PACK | {"national_ai": "710"}, '"field":"national_number"'),
+        ("/labels/pack", PACK | {"national_number": "1"}, '"field":"national_ai"'),
+        # A label without the number that its market asks for must not come of it.
+        ("/labels/pack", PACK | {"national_ai": "710", "national_number": ""}, "(710)"),
+        ("/labels/pack", PACK | {"national_ai": "", "national_number": "1"}, "()"),
         ("/labels/pack", PACK | {"national_ai": "00", "national_number": SSCC}, "(00)"),
         ("/labels/pack", PACK | {"serial": "S" * 5000}, "serial"),
         ("/labels/pack", PACK | {"format": "gif"}, "format"),
