@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select as rows_of
+from sqlalchemy import text
 from sqlmodel import Session, SQLModel, col, select
 
 from packtrace.chain.facts import ChainReader, View, receipt_hash_of
@@ -188,11 +188,13 @@ def _index(fresh: Session, stored: Session, model: type[SQLModel], last: int, ch
 
 
 def _rows(session: Session, model: type[SQLModel], last: int) -> "Counter[tuple[tuple[str, str], ...]]":
+    """Rows up to a block, as they are stored: a value that no enumeration has must be shown too."""
     table = bulk.table_of(model)
-    query = rows_of(*(column for column in table.c if column.name != "id")).where(table.c.block_number <= last)
+    columns = ", ".join(column.name for column in table.c if column.name != "id")
+    query = text(f"SELECT {columns} FROM {table.name} WHERE block_number <= :last")  # noqa: S608
     return Counter(
         tuple((str(key), value.hex() if isinstance(value, bytes) else str(value)) for key, value in row.items())
-        for row in session.execute(query).mappings()
+        for row in session.execute(query, {"last": last}).mappings()
     )
 
 
