@@ -111,8 +111,8 @@ def others_of(event: Event, cbv_hash: str) -> dict[str, Any]:
             "extensions": declaration.extensions,
         },
     }
-    fields |= {f"ext:{name}": value for name, value in event.extensions.items()}
-    return {name: value for name, value in fields.items() if value not in (None, [], {})}
+    said = {name: value for name, value in fields.items() if value not in (None, [], {})}
+    return said | {f"ext:{name}": value for name, value in event.extensions.items()}  # an empty one says something too
 
 
 def event_of(header: Header, uris: Sequence[str]) -> Event:
