@@ -50,3 +50,15 @@ def test_links_in_the_documentation_lead_somewhere() -> None:
     for page in (ROOT / "README.md", *DOCS.glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    text = (DOCS / "threat-model.md").read_text()
+    named = re.findall(r"`((?:tests|contracts/test)/[\w/.]+)::(\w+)`", text)
+    assert len(named) > 40
+    for file, test in named:
+        word = "function" if file.endswith(".sol") else "def"
+        assert re.search(rf"\b{word} {test}\(", (ROOT / file).read_text()), f"{file} has no {test}"
+    prevented = text.split("## Prevented")[1].split("## Only detected")[0]
+    for row in re.findall(r"^\| (?!---|attack|accident)(.*) \|$", prevented, re.M):
+        assert "`" in row.rsplit(" | ", 1)[1], f"no test is named for: {row}"

@@ -142,7 +142,7 @@ class StatusService:
                 raise LifecycleError(
                     "this operation was reversed, or is being; once is all", field="id", value=number, rule=RULE
                 )
-            receipt = self._receipt(operation, units)
+            receipt = receipt_of(self._settings.party, operation, units)
             row = self._outbox.enqueue(
                 session,
                 contract="PackLedger",
@@ -213,18 +213,6 @@ class StatusService:
         query = select(OperationUnit).where(OperationUnit.operation == number).order_by(OperationUnit.position)  # type: ignore[arg-type]
         return operation, list(session.execute(query).scalars())
 
-    def _receipt(self, operation: Operation, units: Sequence[OperationUnit]) -> Receipt:
-        assert operation.receipt is not None and operation.time is not None  # noqa: PT018
-        return Receipt(
-            operation.receipt,
-            self._settings.party,
-            Status(operation.to),
-            operation.time,
-            operation.openings,
-            b"".join(unit.unit.to_bytes(UNIT_BYTES, "big") for unit in units),
-            bytes(unit.outcome or 0 for unit in units),
-        )
-
     # ---- what became of it; called by the handlers, in their transaction ----
 
     def settle(
@@ -283,6 +271,20 @@ class StatusService:
         )
         operation.event = self._capture.record(session, event)
         session.add(operation)
+
+
+def receipt_of(party: int, operation: Operation, units: Sequence[OperationUnit]) -> Receipt:
+    """The receipt of an operation that is done, as the chain has its hash; `units` in their order."""
+    assert operation.receipt is not None and operation.time is not None  # noqa: PT018
+    return Receipt(
+        operation.receipt,
+        party,
+        Status(operation.to),
+        operation.time,
+        operation.openings,
+        b"".join(unit.unit.to_bytes(UNIT_BYTES, "big") for unit in units),
+        bytes(unit.outcome or 0 for unit in units),
+    )
 
 
 class _Changed(Handler):

@@ -327,7 +327,7 @@ def _unit(number: int) -> _Question:
 
 def _change(unit: int, receipt: Receipt) -> _Question:
     """IPackLedger.receiptHash: keccak256(abi.encode(receipt)); bit i of reversedOf is the receipt's unit i."""
-    claimed = keccak(encode([RECEIPT_TYPE], [tuple(receipt.arguments().values())]))
+    claimed = receipt_hash_of(receipt)
     numbers = (receipt.units[at : at + UNIT_BYTES] for at in range(0, len(receipt.units), UNIT_BYTES))
     outcomes = enumerate(zip(numbers, receipt.outcomes, strict=False))
     wanted = unit.to_bytes(UNIT_BYTES)
@@ -353,6 +353,11 @@ def _mah(gtin_hash: bytes) -> _Question:
 
 def _receipt_hash(receipt: bytes) -> _Question:
     return _Question([Call("PackLedger", "receiptHash", [receipt])], lambda found: found if any(found) else None)
+
+
+def receipt_hash_of(receipt: Receipt) -> bytes:
+    """What the chain keeps of a receipt: keccak256(abi.encode(receipt)) (IPackLedger.receiptHash)."""
+    return keccak(encode([RECEIPT_TYPE], [tuple(receipt.arguments().values())]))
 
 
 def _distinct(keys: Iterable[K]) -> list[K]:

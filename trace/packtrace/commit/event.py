@@ -1,12 +1,14 @@
 """An event, committed: its header, its item tree, and the secret that salts both."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from packtrace.commit import header as headers
 from packtrace.commit.header import Header
-from packtrace.commit.items import ItemTree
-from packtrace.epcis.model import Event, Quantity, Typed
+from packtrace.commit.items import ItemTree, Role, role_ranges
+from packtrace.epcis.model import ErrorDeclaration, Event, Quantity, Typed
+from packtrace.errors import EvidenceError
 from packtrace.product import Product
 
 
@@ -109,8 +111,63 @@ def others_of(event: Event, cbv_hash: str) -> dict[str, Any]:
             "extensions": declaration.extensions,
         },
     }
-    fields |= {f"ext:{name}": value for name, value in event.extensions.items()}
-    return {name: value for name, value in fields.items() if value not in (None, [], {})}
+    said = {name: value for name, value in fields.items() if value not in (None, [], {})}
+    return said | {f"ext:{name}": value for name, value in event.extensions.items()}  # an empty one says something too
+
+
+def event_of(header: Header, uris: Sequence[str]) -> Event:
+    """The event that was committed to: `header` with every field open, `uris` all items in tree order.
+
+    Items come back in the order of the tree; the order in the document that was captured is no part of an event. Raises
+    EvidenceError where these are not the fields of an event.
+    """
+    core, fields = header.core, header.opened
+    by_role = {role: list(uris[first:last]) for role, first, last in role_ranges(header.counts, 0, len(uris))}
+    declaration = fields.get("errorDeclaration")
+    try:
+        return Event(
+            type=core["type"],
+            action=core["action"],
+            event_time=core["eventTime"],
+            event_time_zone_offset=core["eventTimeZoneOffset"],
+            event_id=fields.get("eventID"),
+            biz_step=core["bizStep"],
+            disposition=core["disposition"],
+            read_point=core["readPoint"],
+            read_point_extensions=fields.get("readPoint:extensions", {}),
+            biz_location=fields.get("bizLocation"),
+            biz_location_extensions=fields.get("bizLocation:extensions", {}),
+            epcs=by_role.get(Role.EPC, []),
+            parent=next(iter(by_role.get(Role.PARENT, [])), None),
+            children=by_role.get(Role.CHILD, []),
+            quantities=tuple(
+                Quantity(epc_class=entry["epcClass"], quantity=entry["quantity"], uom=entry["uom"])
+                for entry in fields.get("quantityList", ())
+            ),
+            biz_transactions=_typed_of(fields, "bizTransactionList"),
+            sources=_typed_of(fields, "sourceList"),
+            destinations=_typed_of(fields, "destinationList"),
+            persistent_disposition={key: tuple(words) for key, words in fields["persistentDisposition"].items()}
+            if "persistentDisposition" in fields
+            else None,
+            ilmd=fields.get("ilmd", {}),
+            sensor_elements=tuple(fields.get("sensorElementList", ())),
+            certification_info=tuple(fields.get("certificationInfo", ())),
+            error_declaration=declaration
+            and ErrorDeclaration(
+                declaration_time=declaration["declarationTime"],
+                reason=declaration["reason"],
+                corrective_event_ids=tuple(declaration["correctiveEventIDs"]),
+                extensions=declaration["extensions"],
+            ),
+            extensions={name.removeprefix("ext:"): fields[name] for name in fields if name.startswith("ext:")},
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EvidenceError(f"the header's fields are not those of an event: {error!r}", rule="header") from error
+
+
+def _typed_of(fields: Mapping[str, Any], name: str) -> tuple[Typed, ...]:
+    return tuple(Typed(type=entry["type"], id=entry["id"]) for entry in fields.get(name, ()))
 
 
 def _typed(entry: Typed) -> dict[str, Any]:

@@ -1,0 +1,158 @@
+"""The other tables: each row against the event, package or call that it repeats."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from eth_account import Account
+from eth_account.messages import encode_defunct
+from sqlmodel import Session, col, func, select
+
+from packtrace.commit.items import Role
+from packtrace.errors import PacktraceError
+from packtrace.facts import BATCH_BITS, LOGISTIC_BITS
+from packtrace.receipt import UNIT_BYTES
+from packtrace_gateway.events.models import (
+    CommissionedBatch,
+    Counter,
+    LogisticUnit,
+    ProductSecret,
+    Seal,
+    StoredEvent,
+)
+from packtrace_gateway.events.store import stored_header
+from packtrace_gateway.exchange import receipts
+from packtrace_gateway.exchange.models import Arrival, ArrivalPiece, HandOver, HandOverPiece
+from packtrace_gateway.fsck.events import items_here
+from packtrace_gateway.fsck.report import Checked, Finding
+from packtrace_gateway.outbox import calls
+from packtrace_gateway.outbox.models import OutboxRow
+from packtrace_gateway.status.models import Operation, OperationUnit
+
+
+def check_batches(session: Session, checked: Checked) -> Iterator[Finding]:
+    """Commissioned batches against the events that commissioned them."""
+    for batch in session.exec(select(CommissionedBatch)):
+        checked.note("batches")
+        where = f"batch {batch.number}"
+        header = stored_header(session.get_one(StoredEvent, batch.event).header)
+        product = header.core.get("product") or {}
+        told = {
+            "number": product.get("batch"),
+            "gtin": product.get("gtin"),
+            "lot": product.get("lot"),
+            "expiry": product.get("expiry"),
+            "count": sum(header.counts.values()),
+        }
+        for column, value in told.items():
+            if getattr(batch, column) != value:
+                yield Finding(where, f"{column} is {getattr(batch, column)!r}, its event says {value!r}")
+        secret = session.get(ProductSecret, batch.gtin)
+        if secret is None or secret.secret.hex() != product.get("secret"):
+            yield Finding(where, "the secret of its product is missing, or another than its event says")
+
+
+def check_logistic(session: Session, checked: Checked) -> Iterator[Finding]:
+    """Logistic units against the events that filled them."""
+    for unit in session.exec(select(LogisticUnit).where(col(LogisticUnit.filled_by).is_not(None))):
+        checked.note("logistic units")
+        event = session.get_one(StoredEvent, unit.filled_by)
+        header = stored_header(event.header)
+        custody = header.core.get("custody") or {}
+        if unit.number != custody.get("number"):
+            yield Finding(
+                unit.uri, f"its number is {unit.number}, the event that filled it says {custody.get('number')}"
+            )
+        parents = [uri for role, _, uri in items_here(session, event, header) if role is Role.PARENT]
+        if parents and parents != [unit.uri]:
+            yield Finding(unit.uri, f"it is recorded as filled by event {event.id}, which fills {parents[0]}")
+
+
+def check_seals(session: Session, checked: Checked) -> Iterator[Finding]:
+    """Seals against their events and the calls that carry them."""
+    for seal in session.exec(select(Seal)):
+        checked.note("seals")
+        where = f"seal {seal.sequence} of lane {seal.lane}"
+        count = session.exec(select(func.count()).where(StoredEvent.seal_id == seal.id)).one()
+        if count != seal.count:
+            yield Finding(where, f"it is of {seal.count} events, {count} are here")
+        row = session.get(OutboxRow, seal.outbox)
+        if row is None or calls.load(row.args)[:4] != [seal.lane, seal.sequence, seal.root, seal.count]:
+            yield Finding(where, f"outbox row {seal.outbox} does not carry it")
+
+
+def check_operations(session: Session, checked: Checked) -> Iterator[Finding]:
+    """Status changes against the calls that carry them."""
+    for operation in session.exec(select(Operation).where(col(Operation.reverses).is_(None))):
+        checked.note("status changes")
+        where = f"operation {operation.id}"
+        units = session.exec(
+            select(OperationUnit).where(OperationUnit.operation == operation.id).order_by(col(OperationUnit.position))
+        ).all()
+        named = b"".join(unit.unit.to_bytes(UNIT_BYTES) for unit in units)
+        row = session.get(OutboxRow, operation.outbox)
+        if row is None or calls.load(row.args)[:3] != [operation.to, named, operation.openings]:
+            yield Finding(where, f"outbox row {operation.outbox} does not carry it")
+        if operation.receipt is not None and (row is None or row.digest != operation.receipt):
+            yield Finding(where, "its receipt's number is not that of its call")
+
+
+def check_packages(session: Session, checked: Checked) -> Iterator[Finding]:
+    """Packages handed over and received: whole, and signed for."""
+    packages: list[tuple[str, HandOver | Arrival, Any]] = []
+    packages += [(f"hand-over {row.id}", row, HandOverPiece.hand_over) for row in session.exec(select(HandOver))]
+    packages += [(f"arrival {row.id}", row, ArrivalPiece.arrival) for row in session.exec(select(Arrival))]
+    for where, row, owner in packages:
+        checked.note("packages")
+        yield from (Finding(where, what) for what in _package(session, row, owner))
+
+
+def _package(session: Session, row: HandOver | Arrival, owner: Any) -> Iterator[str]:
+    piece = owner.class_
+    digest, size = sha256(), 0
+    for data in session.exec(select(piece.data).where(owner == row.id).order_by(piece.number)):
+        digest.update(data)
+        size += len(data)
+    complete = row.size is not None and size == row.size
+    if size and complete and digest.digest() != row.digest:
+        yield "its pieces are not the package that it names"
+    if isinstance(row, Arrival) and size != row.received:
+        yield f"{row.received} bytes of it were received, {size} are here"
+    if row.receipt:
+        try:
+            receipt, _ = receipts.read(orjson.loads(row.receipt))
+        except (PacktraceError, orjson.JSONDecodeError) as error:
+            yield f"its receipt cannot be read: {error}"
+        else:
+            if receipt.package != row.digest:
+                yield "its receipt is of another package"
+    if isinstance(row, Arrival):
+        yield from _announcement(row)
+
+
+def _announcement(row: Arrival) -> Iterator[str]:
+    """The sender's signed request, which proves what was announced."""
+    try:
+        proof = orjson.loads(row.announcement)
+        Account.recover_message(encode_defunct(text=proof["text"]), signature=proof["signature"])
+    except Exception as error:  # whatever is wrong with it, it proves nothing
+        yield f"the request that announced it proves nothing: {type(error).__name__}"
+
+
+def check_counters(session: Session, checked: Checked) -> Iterator[Finding]:
+    """Series of numbers stand behind every number that was given out."""
+    used = {"batch": 0, "logistic": 0, "seal:0": 0}
+    party = session.exec(select(StoredEvent.party).where(col(StoredEvent.secret).is_not(None)).limit(1)).first()
+    for number in session.exec(select(CommissionedBatch.number)):
+        used["batch"] = max(used["batch"], number % (1 << BATCH_BITS) + 1)
+    for text in session.exec(select(LogisticUnit.number).where(col(LogisticUnit.number).is_not(None))):
+        if text is not None and int(text) >> LOGISTIC_BITS == party:
+            used["logistic"] = max(used["logistic"], int(text) % (1 << LOGISTIC_BITS) + 1)
+    for sequence in session.exec(select(Seal.sequence)):
+        used["seal:0"] = max(used["seal:0"], sequence + 1)
+    for series, least in used.items():
+        checked.note("series")
+        counter = session.get(Counter, series)
+        if (counter.next if counter else 0) < least:
+            yield Finding(f"series {series}", f"it goes on from {counter.next if counter else 0}, {least - 1} is used")
