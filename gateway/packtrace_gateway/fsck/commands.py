@@ -31,14 +31,13 @@ def fsck(
     The gateway may run meanwhile. Ends with status 1 if anything differs.
     """
     loaded = settings.load(folder)
-    reader = None
+    deployment, reader = Deployment.load(loaded.deployment), None
     if not offline:
-        deployment = Deployment.load(loaded.deployment)
         reader = ChainReader(Node(node or loaded.node, loaded.node_timeout), deployment, loaded.finality)
     database, checked, found = Database(loaded.database_url), Checked(), 0
     try:
         database.check_schema()
-        for finding in check(database, loaded.party, reader, checked):
+        for finding in check(database, loaded.party, deployment, reader, checked):
             print(finding, flush=True)
             found += 1
     finally:
