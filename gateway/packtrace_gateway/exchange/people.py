@@ -13,6 +13,7 @@ from packtrace_gateway.access.models import Role
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, HandOver, ShippedUnit
 from packtrace_gateway.exchange.package import SHIPMENT
+from packtrace_gateway.exchange.units import remark
 from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
 router = APIRouter(tags=["shipments"])
@@ -68,7 +69,7 @@ def list_quarantine(gateway: GatewayDependency) -> list[dict[str, Any]]:
     query = select(LogisticUnit).where(LogisticUnit.place == int(Place.QUARANTINED))  # type: ignore[arg-type]
     with gateway.database.read() as session:
         units = session.execute(query.order_by(LogisticUnit.id).limit(1000)).scalars()  # type: ignore[arg-type]
-        return [{"uri": unit.uri, "partner": unit.partner, "note": unit.note} for unit in units]
+        return [{"uri": unit.uri, "partner": unit.partner, "note": remark(unit)} for unit in units]
 
 
 @router.post("/arrivals/{number}/refuse", status_code=202, dependencies=WAREHOUSE)
@@ -103,7 +104,7 @@ def _shipment(session: Session, row: HandOver) -> dict[str, Any]:
         .order_by(LogisticUnit.id)  # type: ignore[arg-type]
     )
     units = [
-        {"uri": unit.uri, "number": unit.number, "goods": shipped.goods, "note": unit.note}
+        {"uri": unit.uri, "number": unit.number, "goods": shipped.goods, "note": remark(unit)}
         for unit, shipped in session.execute(query)
     ]
     return _hand_over(row) | {"units": units}
@@ -125,7 +126,7 @@ def _arrival(session: Session, row: Arrival) -> dict[str, Any]:
                 "number": str(number),
                 "goods": arrived.goods if arrived else None,
                 "place": Place(unit.place).name.lower() if unit else None,
-                "note": (arrived.note or unit.note) if arrived and unit else None,
+                "note": (arrived.note or remark(unit)) if arrived and unit else None,
             }
         )
     return {

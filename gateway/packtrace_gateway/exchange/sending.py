@@ -19,8 +19,10 @@ from packtrace.commit.disclosure import Disclosure
 from packtrace.commit.pedigree import MAX_BYTES as MAX_PEDIGREE
 from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import ChainError, EvidenceError, PacktraceError
+from packtrace.gs1 import sscc_of_uri
 from packtrace_gateway.db import Database
-from packtrace_gateway.events.models import CommissionedBatch, Seal, StoredEvent
+from packtrace_gateway.events import bulk
+from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
 from packtrace_gateway.events.pedigrees import PedigreeReader
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import package as packages
@@ -195,6 +197,19 @@ class Sending:
                 raise NotYetError("an event is not sealed yet")
             query = select(Seal.id).where(Seal.lane == place[0], Seal.sequence == place[1])  # type: ignore
             self._check_seals(session, [session.execute(query).scalar_one()])
+        self._check_registered(session, own)
+
+    def _check_registered(self, session: Session, own: Sequence[Disclosure]) -> None:
+        """Also what the packs lay in before, and was emptied since, is looked for on chain by who gets them."""
+        numbers = [entry.header.core["custody"]["number"] for entry in own if "custody" in entry.header.core]
+        for chunk in bulk.chunks(numbers):
+            query = select(LogisticUnit).where(LogisticUnit.number.in_(chunk), LogisticUnit.refused == "register")  # type: ignore
+            unit = session.execute(query.limit(1)).scalar()
+            if unit is not None:
+                raise NotYetError(
+                    f"some of it was packed into {unit.uri}, and the chain refused its registration ({unit.refusal}); "
+                    f"when the cause is gone, propose it again (POST /logistic-units/{sscc_of_uri(unit.uri)}/propose)"
+                )
 
     def _halve(self, hand_over: HandOver, uris: list[str]) -> None:
         """Too much for one package: two hand-overs instead."""
