@@ -151,7 +151,7 @@ def build(settings: Settings) -> Gateway:
         batches=BatchService(settings, database, outbox, products),
         verify=verify,
         status=StatusService(settings, database, store, outbox, capture, verify),
-        alerts=AlertService(settings, database, reader),
+        alerts=AlertService(settings, database),
     )
     _check_node_at_start(gateway)
     _add_workers(gateway)
