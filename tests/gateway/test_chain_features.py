@@ -627,7 +627,7 @@ def test_a_call_refused_as_a_whole_changes_no_records(plant: Plant, lot: Lot) ->
         refused = plant.settled(plant.submit(lot, 15, to="destroyed"))
     finally:
         plant.authority.reinstate(PARTY)
-    assert (refused["state"], refused["packs"][0]["outcome"]) == ("refused", "pending")
+    assert (refused["state"], refused["packs"][0]["outcome"]) == ("refused", "refused: the whole call was turned away")
     with plant.gateway.database.read() as session:
         (state,) = plant.gateway.store.states(session, [lot.packs[15]]).values()
     assert state.place.name == "GONE"

@@ -74,15 +74,14 @@ def _submit(gateway: Gateway, packs: Packs, to: Status, caller: Caller) -> dict[
 
 def _view(gateway: Gateway, number: int) -> dict[str, Any]:
     operation, units = gateway.status.operation(number)
-    to = Status(operation.to)
     return {
         "id": operation.id,
-        "to": to.name.lower(),
+        "to": Status(operation.to).name.lower(),
         "reverses": operation.reverses,
         "state": operation.state,
         "proof": gateway.outbox.row(operation.outbox).state,
         "error": operation.error,
         "time": operation.time,
         "case": case_number(operation.receipt) if operation.receipt else None,
-        "packs": [{"uri": unit.uri, "outcome": outcome_words(unit, to)} for unit in units],
+        "packs": [{"uri": unit.uri, "outcome": outcome_words(unit, operation)} for unit in units],
     }

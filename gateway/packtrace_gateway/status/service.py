@@ -345,10 +345,11 @@ def _is_changed(unit: OperationUnit) -> bool:
     return unit.outcome is not None and unit.outcome < REFUSED
 
 
-def outcome_words(unit: OperationUnit, to: Status) -> str:
+def outcome_words(unit: OperationUnit, operation: Operation) -> str:
     """What became of one pack, in words."""
+    to = Status(operation.to)
     if unit.outcome is None:
-        return "pending"
+        return "refused: the whole call was turned away" if operation.state == "refused" else "pending"
     if unit.outcome < REFUSED:
         words = {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}
         return words.get(to, to.name.lower().replace("_", " "))
