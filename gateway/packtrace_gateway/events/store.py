@@ -89,7 +89,8 @@ class EventStore:
             stored = _row(disclosure.header, verified.digest)
         elif stored.secret is not None:  # it is our own event, come home
             return _id(stored)
-        stored.seal = stored.seal or _seal_bytes(disclosure.seal)
+        # The newest counts: a reorganisation can make its party seal an event again, and the old seal is nowhere then.
+        stored.seal = _seal_bytes(disclosure.seal) or stored.seal
         stored.parent = stored.parent or next(iter(verified.items.get(Role.PARENT, {})), None)
         session.add(stored)
         session.flush()

@@ -33,6 +33,7 @@ from packtrace_gateway.settings import Settings
 EVERY_SECONDS = 3.0
 MOST_LOOKED_AT = 500  # units on their way that one pass asks the chain about
 RETRY_SECONDS = 60.0  # between two receive calls of one unit that the chain refused
+MOST_SIGHTINGS = 100_000  # units whose last sighting is remembered: those that were looked at last
 CANCELLED_BY_SENDER = "the chain does not show it on its way any more: its sender has cancelled the shipment"
 
 Row = TypeVar("Row", ShippedUnit, ArrivalUnit)
@@ -168,7 +169,7 @@ class CustodyService:
         known = self._reader.logistic_units((int(unit.number) for unit in units.values() if unit.number), view)
         settled = self._settled(view, known, units)
         gone = [shipped for shipped, _ in going if _arrived(settled.get(shipped.unit))]
-        here = [row for row, unit in coming if unit.place == Place.QUARANTINED or _arrived(settled.get(row.unit))]
+        here = [row for row, unit in coming if _is_here(row, unit) or _arrived(settled.get(row.unit))]
         if gone or here:
             with self._database.write() as session:
                 for shipped in gone:
@@ -193,16 +194,17 @@ class CustodyService:
         self, view: View, known: Mapping[int, LogisticFacts], units: Mapping[int, LogisticUnit]
     ) -> dict[int, LogisticFacts | None]:
         """Facts of those units of which the chain has said the same until it was final."""
-        before, self._sightings = self._sightings, {}
         settled = {}
         for number, unit in units.items():
             facts = known.get(int(unit.number or 0))
-            sighting = before.get(number)
+            sighting = self._sightings.pop(number, None)
             if sighting is None or sighting.facts != facts:
                 sighting = Sighting(facts, view.block.number)
             self._sightings[number] = sighting
             if view.final.number >= sighting.block:
                 settled[number] = facts
+        for number in list(self._sightings)[: -MOST_SIGHTINGS or None]:
+            del self._sightings[number]
         return settled
 
     def _went(self, session: Session, row: ShippedUnit, facts: LogisticFacts | None) -> None:
@@ -235,7 +237,7 @@ class CustodyService:
         if stored.goods != Goods.IN_TRANSIT:
             return
         if self._comes_here(known.get(int(unit.number or 0)), unit.partner or 0):
-            if unit.place == Place.QUARANTINED and time.time() - stored.tried_at > RETRY_SECONDS:
+            if _is_here(stored, unit) and not 0 <= time.time() - stored.tried_at <= RETRY_SECONDS:
                 stored.tried_at = time.time()
                 self._goods.accept(session, [unit], [stored])
             return
@@ -249,6 +251,12 @@ class CustodyService:
             if unit.place == Place.EXPECTED:
                 unit.place = int(Place.UNKNOWN)
         _keep(session, stored, unit)
+
+
+def _is_here(row: ArrivalUnit, unit: LogisticUnit) -> bool:
+    """Whether a unit that the chain shows on its way is here: it was received before its data were, or the chain
+    refused the receipt (and people may have unpacked it since)."""
+    return unit.place == Place.QUARANTINED or (row.outbox is not None and unit.place == Place.UNPACKED)
 
 
 def _arrived(facts: LogisticFacts | None) -> bool:
@@ -272,7 +280,7 @@ class _Shipped(Handler):
 
     def on_reverted(self, session: Session, row: OutboxRow) -> None:
         for hand_over, shipped, unit in self._units(session, row):
-            if shipped.goods == Goods.IN_TRANSIT and unit.place == Place.SHIPPED:
+            if shipped.goods in (Goods.IN_TRANSIT, Goods.CANCELLING) and unit.place == Place.SHIPPED:
                 shipped.goods, unit.place, unit.partner = Goods.CANCELLED, int(Place.HERE), None
                 unit.note = f"the chain refused the shipment: {row.error_text}"
                 hand_over.state, hand_over.error = HandOverState.ENDED, unit.note
@@ -291,15 +299,28 @@ class _Shipped(Handler):
 
 
 class _Cancelled(Handler):
+    """The unit is moved only by its newest shipment: it may have been shipped again before a reorganisation."""
+
     def __init__(self, service: CustodyService) -> None:
         self._service = service
 
     def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
-        for shipped in _of_call(session, ShippedUnit, row):
-            unit = session.get_one(LogisticUnit, shipped.unit)
-            shipped.goods, unit.place, unit.partner, unit.note = Goods.CANCELLED, int(Place.HERE), None, None
-            _keep(session, shipped, unit)
+        for shipped, unit in self._units(session, row):
+            shipped.goods = Goods.CANCELLED
+            if unit is not None:
+                unit.place, unit.partner, unit.note = int(Place.HERE), None, None
+                session.add(unit)
+            session.add(shipped)
             self._end(session, shipped.hand_over)
+
+    def _units(self, session: Session, row: OutboxRow) -> list[tuple[ShippedUnit, LogisticUnit | None]]:
+        """The shipments that were cancelled, and their units where they were not shipped since."""
+        found = []
+        for shipped in _of_call(session, ShippedUnit, row):
+            later = (ShippedUnit.unit == shipped.unit, ShippedUnit.hand_over > shipped.hand_over)
+            unit = None if _rows(session, ShippedUnit, *later) else session.get_one(LogisticUnit, shipped.unit)
+            found.append((shipped, unit))
+        return found
 
     def _end(self, session: Session, number: int) -> None:
         """Nothing is left to hand over when everything was cancelled."""
@@ -314,16 +335,22 @@ class _Cancelled(Handler):
         self._service.record_cancellation(session, row)
 
     def on_retracted(self, session: Session, row: OutboxRow) -> None:
-        for shipped in _of_call(session, ShippedUnit, row):
-            unit = session.get_one(LogisticUnit, shipped.unit)
-            shipped.goods, unit.place = Goods.CANCELLING, int(Place.SHIPPED)
-            _keep(session, shipped, unit)
+        for shipped, unit in self._units(session, row):
+            shipped.goods = Goods.CANCELLING
+            session.add(shipped)
+            if unit is not None and unit.place == Place.HERE:
+                unit.place = int(Place.SHIPPED)
+                session.add(unit)
 
     def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        for shipped in _of_call(session, ShippedUnit, row):
-            unit = session.get_one(LogisticUnit, shipped.unit)
-            shipped.goods, unit.note = Goods.IN_TRANSIT, f"it could not be cancelled: {row.error_text}"
-            _keep(session, shipped, unit)
+        for shipped, unit in self._units(session, row):
+            if shipped.goods != Goods.CANCELLING:
+                continue  # the shipment itself was refused, so the goods never left
+            shipped.goods = Goods.IN_TRANSIT
+            session.add(shipped)
+            if unit is not None:
+                unit.note = f"it could not be cancelled: {row.error_text}"
+                session.add(unit)
 
 
 class _Received(Handler):

@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from packtrace.rules import Place
 from packtrace_gateway.access.guard import require
-from packtrace_gateway.access.models import Role
+from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, HandOver, ShippedUnit
 from packtrace_gateway.exchange.package import SHIPMENT
@@ -53,6 +53,16 @@ def cancel_shipment(number: RowNumber, gateway: GatewayDependency) -> dict[str, 
         return _shipment(session, session.get_one(HandOver, number))
 
 
+@router.post(
+    "/hand-overs/{number}/again", status_code=202, dependencies=[Depends(require(Role.WAREHOUSE, Role.QUALITY))]
+)
+def hand_over_again(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
+    """Make a fresh package of what the receiver put in quarantine, and send it; the new hand-over."""
+    new = gateway.exchange.sending.again(number)
+    with gateway.database.read() as session:
+        return _shipment(session, session.get_one(HandOver, new))
+
+
 @router.get("/arrivals", dependencies=READERS)
 def list_arrivals(gateway: GatewayDependency, before: Before = None, limit: Limit = 50) -> list[dict[str, Any]]:
     """Packages from partners, the newest first: expected, received, or in quarantine and why."""
@@ -80,6 +90,16 @@ def refuse_arrival(number: RowNumber, gateway: GatewayDependency) -> dict[str, A
         return _arrival(session, session.get_one(Arrival, number))
 
 
+@router.post("/arrivals/{number}/recheck", status_code=202)
+def recheck_arrival(
+    number: RowNumber, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(Role.QUALITY))]
+) -> dict[str, Any]:
+    """Have a package in quarantine checked again: after a node was wrong, or a key or batch came late."""
+    gateway.exchange.receiving.recheck(number, caller.name)
+    with gateway.database.read() as session:
+        return _arrival(session, session.get_one(Arrival, number))
+
+
 def _hand_over(row: HandOver) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -91,6 +111,7 @@ def _hand_over(row: HandOver) -> dict[str, Any]:
         "size": row.size,
         "sent": row.sent,
         "receipt": orjson.loads(row.receipt) if row.receipt else None,
+        "formerReceipts": orjson.loads(row.former),
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }
@@ -139,6 +160,7 @@ def _arrival(session: Session, row: Arrival) -> dict[str, Any]:
         "size": row.size,
         "received": row.received,
         "receipt": orjson.loads(row.receipt) if row.receipt else None,
+        "formerReceipts": orjson.loads(row.former),
         "createdAt": row.created_at,
         "decidedAt": row.decided_at,
         "units": units,
