@@ -1,4 +1,4 @@
-"""Custody calls that the chain refused, shown at their units; former receipts of packages that were checked again."""
+"""Custody calls that the chain refused, at their units; receipts before the last one; names of clients' requests."""
 
 import cbor2
 import sqlalchemy as sa
@@ -15,6 +15,8 @@ def upgrade() -> None:
     op.create_index(
         "logistic_unit_refused", "logistic_unit", ["refused"], sqlite_where=sa.Column("refused").isnot(None)
     )
+    op.add_column("operation", sa.Column("request", sa.String(64)))
+    op.create_index("ix_operation_request", "operation", ["request"], unique=True)
     _mark_refused()
     for table in ("hand_over", "arrival"):
         op.add_column(table, sa.Column("former", sa.Text, nullable=False, server_default="[]"))

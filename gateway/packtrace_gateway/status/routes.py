@@ -26,6 +26,14 @@ class Packs(BaseModel):
         Literal["custody gap", "not verified"] | None,
         Field(description="Go on although the verdict says this; the person who decides answers for it."),
     ] = None
+    request: Annotated[
+        str | None,
+        Field(
+            min_length=16,
+            max_length=64,
+            description="The client's own name for this request, random: sent again with it, nothing is done twice.",
+        ),
+    ] = None
 
 
 class Change(Packs):
@@ -68,7 +76,7 @@ def reverse(
 def _submit(gateway: Gateway, packs: Packs, to: Status, caller: Caller) -> dict[str, Any]:
     assert packs.acknowledge is None or packs.acknowledge in ON_ACKNOWLEDGEMENT
     scans = [code.scan() for code in packs.packs]
-    number, verified = gateway.status.change(scans, to, caller.name, packs.acknowledge)
+    number, verified = gateway.status.change(scans, to, caller.name, packs.acknowledge, packs.request)
     return _view(gateway, number) | {"verdicts": [entry.verdict.to_json() for entry in verified]}
 
 
