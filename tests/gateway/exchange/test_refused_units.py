@@ -93,7 +93,11 @@ def test_what_was_unpacked_before_it_was_registered_is_still_to_be_registered(wo
     wholesaler.wait_arrival(other)
     wholesaler.capture(wholesaler.receive([other]))
     wholesaler.wait_goods(other, "received")
-    assert {check["passed"] for check in wholesaler.verify(packs[0], lot="L1")["checks"]} == {True}
+    assert [
+        check
+        for check in wholesaler.verify(packs[0], lot="L1", expiry="2031-05-31")["checks"]
+        if check["passed"] is not True
+    ] == []
     assert refused(plant) == []
     (number,) = {unit(plant, case)["number"]}
     assert plant.gateway.reader.logistic_units([int(number)])[int(number)].state.name == "UNPACKED"
