@@ -152,7 +152,7 @@ class GoodsService:
                 why = f"newer data of the same goods were accepted with arrival {found}"
                 raise LifecycleError(why, field="id", value=arrival.id, rule=RULE)
 
-    def arrived(self, session: Session, arrival: Arrival, contents: Contents, held: Collection[str]) -> None:
+    def arrived(self, session: Session, arrival: Arrival, contents: Contents, held: Collection[str] = ()) -> None:
         """A package verified: store all of it. `held` are the units shipped that are ours already, by the chain.
 
         Raises ContradictionError and OpenShipmentError, and then nothing may be stored.
