@@ -155,6 +155,8 @@ class Sending:
         wait = backoff(hand_over.attempts, longest)
         with self._database.write() as session:
             stored = session.get_one(HandOver, hand_over.id)
+            if stored.state in (HandOverState.DELIVERED, HandOverState.ENDED):
+                return  # meanwhile, and it says why
             if stored.error != why:
                 log.info("hand-over %s to party %s waits: %s", stored.id, stored.receiver, why)
             if stored.state != HandOverState.REFUSED:  # there it says why it was refused

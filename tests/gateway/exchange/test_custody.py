@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from packtrace_gateway.exchange import custody
+from packtrace_gateway.exchange import custody, sending
 from packtrace_gateway.exchange.models import ShippedUnit
 from packtrace_gateway.outbox.models import OutboxRow
 
@@ -29,6 +29,26 @@ def test_a_cancellation_of_a_shipment_that_the_chain_refuses_leaves_the_goods_he
     (one,) = plant.shipment(pallet)["units"]
     assert (one["goods"], plant.place(pallet)) == ("cancelled", "HERE")
     world.deliver(PLANT, WHOLESALER, pallet)
+
+
+def test_why_a_hand_over_ended_is_not_forgotten(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends just when its worker finds that it must still wait."""
+    plant = world[PLANT]
+    pallet, _, _ = world.pallet()
+
+    def late(*_args: Any) -> None:
+        world.wait(lambda: plant.shipment(pallet)["state"] == "ended")
+        raise sending.NotYetError("the call is queued")
+
+    world.admin.suspend(SHOP)
+    try:
+        with world.holding(PLANT, "hand-over"):
+            plant.capture(plant.ship(SHOP, [pallet]))
+            monkeypatch.setattr(sending.Sending, "_check_calls", late)
+            sending.Sending.run_once(plant.gateway.exchange.sending)
+    finally:
+        world.admin.reinstate(SHOP)
+    assert "no valid licence" in plant.shipment(pallet)["error"]
 
 
 def test_a_cancellation_that_comes_again_does_not_move_what_was_shipped_again(world: Any) -> None:
