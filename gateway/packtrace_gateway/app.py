@@ -39,6 +39,7 @@ from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import people as people_routes
 from packtrace_gateway.exchange import routes as exchange_routes
+from packtrace_gateway.exchange import unit_routes
 from packtrace_gateway.exchange.client import PartnerClient
 from packtrace_gateway.exchange.custody import CustodyService
 from packtrace_gateway.exchange.directory import Directory
@@ -48,6 +49,7 @@ from packtrace_gateway.exchange.receiving import Receiving
 from packtrace_gateway.exchange.sending import Sending
 from packtrace_gateway.exchange.service import Exchange
 from packtrace_gateway.exchange.signing import RequestVerifier
+from packtrace_gateway.exchange.units import UnitService
 from packtrace_gateway.gateway import Gateway
 from packtrace_gateway.keeping import routes as keeping_routes
 from packtrace_gateway.keeping.recovery import Recovery
@@ -84,6 +86,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     product_routes.router,
     partner_routes.router,
     people_routes.router,
+    unit_routes.router,
     exchange_routes.router,
     outbox_routes.router,
     keeping_routes.router,
@@ -126,6 +129,7 @@ def build(settings: Settings) -> Gateway:
         receiving=Receiving(settings, database, keys, directory, reader, goods),
         custody=CustodyService(settings, database, store, outbox, reader, goods, capture),
         locator=Locator(settings, database, store, keys, directory, client),
+        units=UnitService(settings.party, database, store, outbox, reader),
     )
     verify = VerifyService(database, store, reader, exchange.locator, LedgerReceipts(database), Place(settings.party))
     gateway = Gateway(
@@ -147,7 +151,7 @@ def build(settings: Settings) -> Gateway:
         batches=BatchService(settings, database, outbox, products),
         verify=verify,
         status=StatusService(settings, database, store, outbox, capture, verify),
-        alerts=AlertService(settings, database, reader),
+        alerts=AlertService(settings, database),
     )
     _check_node_at_start(gateway)
     _add_workers(gateway)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -410,9 +411,9 @@ def test_dispensed_is_shown_only_when_the_included_call_changed_the_pack(plant: 
         operation = plant.submit(lot, 0)
         assert (operation["state"], operation["packs"][0]["outcome"], operation["case"]) == ("pending", "pending", None)
         assert operation["verdicts"][0]["headline"] == "authentic, available"
-        plant.until(lambda: plant.devnet.pool().pending)
+        plant.until(lambda: plant.operation(operation)["proof"] == "broadcast")
         waiting = plant.operation(operation)
-        assert (waiting["state"], waiting["proof"]) == ("pending", "broadcast")
+        assert waiting["state"] == "pending"
         assert waiting["packs"][0]["outcome"] == "pending"
         assert plant.verdict(lot, 0)["headline"] == "authentic, available"
     finally:
@@ -480,6 +481,19 @@ def test_the_second_dispense_is_refused_and_opens_an_alert_that_people_close(pla
     assert alert["number"] not in [one["number"] for one in plant.get("/alerts", open_only=True)]
     assert alert["number"] in [one["number"] for one in plant.get("/alerts")]
     assert plant.post("/alerts/999999/close", {"text": "?"}, 404)["field"] == "number"
+
+
+def test_a_client_that_lost_the_answer_asks_again_and_dispenses_once(plant: Plant, lot: Lot) -> None:
+    name = uuid4().hex
+    first = plant.submit(lot, 19, request=name)
+    again = plant.submit(lot, 19, request=name)
+    assert plant.settled(first)["packs"] == [{"uri": lot.packs[19], "outcome": "dispensed"}]
+    last = plant.submit(lot, 19, request=name)  # also when it is done
+    assert (again["id"], last["id"], last["verdicts"]) == (first["id"], first["id"], [])
+    plant.quiet()
+    assert plant.verdict(lot, 19)["unit"] not in [alert["unit"] for alert in plant.get("/alerts")]
+    problem = plant.post("/dispense", {"packs": [lot.code(20)], "request": name}, 409)
+    assert (problem["field"], problem["value"]) == ("request", name)
 
 
 def test_one_refused_pack_does_not_hold_up_the_others(plant: Plant, lot: Lot) -> None:
@@ -627,7 +641,7 @@ def test_a_call_refused_as_a_whole_changes_no_records(plant: Plant, lot: Lot) ->
         refused = plant.settled(plant.submit(lot, 15, to="destroyed"))
     finally:
         plant.authority.reinstate(PARTY)
-    assert (refused["state"], refused["packs"][0]["outcome"]) == ("refused", "pending")
+    assert (refused["state"], refused["packs"][0]["outcome"]) == ("refused", "refused: the whole call was turned away")
     with plant.gateway.database.read() as session:
         (state,) = plant.gateway.store.states(session, [lot.packs[15]]).values()
     assert state.place.name == "GONE"

@@ -1,5 +1,6 @@
 """The database on real files: durability, isolation, contention, schema versions."""
 
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cbor2
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -360,6 +362,49 @@ def with_revisions(folder: Path, monkeypatch: pytest.MonkeyPatch, *works: str) -
         (folder / "versions" / f"{name}_x.py").write_text(REVISION.format(name=name, before=before, work=work))
         before = repr(name)
     monkeypatch.setattr(db, "migrations_folder", lambda: folder)
+
+
+def test_registrations_that_were_refused_before_are_marked(file: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    """They were told by the outbox only, in a revision that is gone."""
+    real, older = db.migrations_folder(), tmp_path / "older"
+    shutil.copytree(real, older)
+    (older / "versions" / "0006_refused_calls.py").unlink()
+    for newer in (older / "versions").glob("000[7-9]_*.py"):
+        newer.unlink()
+    monkeypatch.setattr(db, "migrations_folder", lambda: older)
+    database = Database(f"sqlite:///{file}")
+    database.migrate()
+    registration = [1 << 42, bytes(32), bytes(32), 2, []]
+    row = {
+        "contract": "CustodyLedger",
+        "function": "register",
+        "args": cbor2.dumps([[registration], None], canonical=True),
+        "key": "operate",
+        "lane": 0,
+        "reference": "register",
+        "state": "reverted",
+        "recovered": 0,
+        "settled": 0,
+        "retracted": 0,
+        "error_text": "no licence",
+        "created_at": 0,
+        "updated_at": 0,
+    }
+    with database.write() as session:
+        columns = ", ".join(f'"{name}"' for name in row)
+        session.execute(text(f"INSERT INTO outbox ({columns}) VALUES ({', '.join(':' + name for name in row)})"), row)
+        for number in (1 << 42, (1 << 42) + 1):
+            uri = f"https://id.gs1.org/00/{number}"
+            session.execute(
+                text("INSERT INTO logistic_unit (uri, number, place) VALUES (:uri, :number, 1)"),
+                {"uri": uri, "number": str(number)},
+            )
+    monkeypatch.setattr(db, "migrations_folder", lambda: real)
+    database.migrate()
+    with database.read() as session:
+        found = session.execute(text("SELECT refused, refusal FROM logistic_unit ORDER BY id")).all()
+    assert found == [("register", "no licence"), (None, None)]
+    database.close()
 
 
 PARENTS = 'op.execute("CREATE TABLE parent (id INTEGER PRIMARY KEY)")'

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from packtrace.facts import Refusal, Status
@@ -10,6 +10,7 @@ from packtrace.verdict import case_number
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.alerts.models import Alert
+from packtrace_gateway.alerts.service import MAX_LISTED
 from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
@@ -24,9 +25,14 @@ class Remark(BaseModel):
 
 
 @router.get("", dependencies=[Depends(require(*WORKERS, Role.AUDITOR))])
-def list_alerts(gateway: GatewayDependency, open_only: bool = False) -> list[dict[str, Any]]:
+def list_alerts(
+    gateway: GatewayDependency,
+    open_only: bool = False,
+    before: Annotated[int | None, Query(lt=1 << 63, description="The last number of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = MAX_LISTED,
+) -> list[dict[str, Any]]:
     """Alerts, the newest first."""
-    return [_view(alert) for alert in gateway.alerts.all(open_only=open_only)]
+    return [_view(alert) for alert in gateway.alerts.all(open_only=open_only, before=before, limit=limit)]
 
 
 @router.get("/{number}", dependencies=[Depends(require(*WORKERS, Role.AUDITOR))])

@@ -5,28 +5,26 @@ import time
 from sqlalchemy import select, update
 from sqlmodel import Session
 
-from packtrace.chain.facts import ChainReader
 from packtrace.errors import LifecycleError
 from packtrace.facts import batch_of_unit
 from packtrace_gateway.alerts.models import Alert, AlertComment
 from packtrace_gateway.db import Database
 from packtrace_gateway.ledger.indexing import Listener
-from packtrace_gateway.ledger.models import BatchRow, ConflictRow
+from packtrace_gateway.ledger.models import BatchRow, ConflictRow, RegistryRow
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 
 MAX_LISTED = 500
 ROLE_REGULATOR = 1  # IPartyRegistry
+LICENCES = ("PartyRegistered", "LicenceChanged")  # its events that say a party's roles
 
 
 class AlertService(Listener):
     """Alerts of one gateway: of its own calls, of its company's packs, and, for a regulator, of all."""
 
-    def __init__(self, settings: Settings, database: Database, reader: ChainReader) -> None:
+    def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
-        self._reader = reader
-        self._regulator: bool | None = None
 
     def on_conflict(self, session: Session, conflict: ConflictRow) -> None:
         why = self._why(session, conflict)
@@ -46,6 +44,8 @@ class AlertService(Listener):
             time=conflict.time,
             why=why,
         )
+        # In another block the same call may have found another status.
+        alert.found, alert.refusal = conflict.found, conflict.refusal
         alert.block, alert.time, alert.retracted = conflict.block_number, conflict.time, False
         session.add(alert)
 
@@ -58,20 +58,22 @@ class AlertService(Listener):
         batch = session.get(BatchRow, batch_of_unit(conflict.unit))
         if batch is not None and batch.mah == self._settings.company:
             return "holder"
-        return "regulator" if self._is_regulator() else None
+        return "regulator" if self._is_regulator(session) else None
 
-    def _is_regulator(self) -> bool:
-        """Asked once: a premises does not become a regulator while its gateway runs."""
-        if self._regulator is None:
-            own = self._reader.parties([self._settings.party]).get(self._settings.party)
-            self._regulator = own is not None and bool(own.roles & ROLE_REGULATOR)
-        return self._regulator
+    def _is_regulator(self, session: Session) -> bool:
+        """By the registry's events up to the conflict: no question to a node holds the database's only writer up."""
+        mine = (RegistryRow.party == self._settings.party, RegistryRow.event.in_(LICENCES))  # type: ignore[attr-defined]
+        newest = (RegistryRow.block_number.desc(), RegistryRow.log_index.desc())  # type: ignore[attr-defined]
+        row = session.execute(select(RegistryRow).where(*mine).order_by(*newest).limit(1)).scalar()  # type: ignore[arg-type]
+        return row is not None and bool(int(str(row.args["roles"])) & ROLE_REGULATOR)
 
-    def all(self, *, open_only: bool) -> list[Alert]:
-        """Alerts, the newest first."""
-        query = select(Alert).order_by(Alert.number.desc()).limit(MAX_LISTED)  # type: ignore[union-attr]
+    def all(self, *, open_only: bool, before: int | None = None, limit: int = MAX_LISTED) -> list[Alert]:
+        """Alerts, the newest first; `before` is the number of the last one of the page before."""
+        query = select(Alert).order_by(Alert.number.desc()).limit(limit)  # type: ignore[union-attr]
         if open_only:
             query = query.where(Alert.closed_at.is_(None))  # type: ignore[union-attr]
+        if before is not None:
+            query = query.where(Alert.number < before)  # type: ignore
         with self._database.read() as session:
             return list(session.execute(query).scalars())
 

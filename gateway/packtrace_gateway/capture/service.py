@@ -31,7 +31,7 @@ from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.capture.roles import check_roles
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
-from packtrace_gateway.events.store import MAX_NESTING, EventStore
+from packtrace_gateway.events.store import MAX_NESTING, REFUSED_CALLS, EventStore
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
 from packtrace_gateway.problems import NotFoundError, TooLargeError
@@ -286,6 +286,7 @@ class CaptureService:
             number = logistic_number(party, self._store.next_number(session, "logistic"))
             return Ledger(party=party, custody=Custody(number, salts.new_secret()[:SSCC_SALT_BYTES]))
         if what is Movement.SHIP:
+            self._check_on_chain(session, entry)
             partner = self._partners.receiver(session, entry.event, entry.field)
             if partner.company != self._settings.company:
                 self._check_released(session, entry)
@@ -305,6 +306,20 @@ class CaptureService:
                 rule=RULE,
             )
         return Ledger(party=party)
+
+    def _check_on_chain(self, session: Session, entry: Prepared) -> None:
+        """What the chain does not have as it is recorded here cannot be handed over there."""
+        for number, uri in enumerate(entry.event.epcs):
+            unit = self._store.refused(session, uri)
+            if unit is not None and unit.refused is not None:
+                sscc = sscc_of_uri(unit.uri)
+                raise LifecycleError(
+                    f"of {unit.uri} the chain refused {REFUSED_CALLS[unit.refused]} ({unit.refusal}); when the cause "
+                    f"is gone, propose it again (POST /logistic-units/{sscc}/propose), then ship",
+                    field=f"{entry.field}epcList[{number}]",
+                    value=uri,
+                    rule=RULE,
+                )
 
     def _check_released(self, session: Session, entry: Prepared) -> None:
         """Before release a batch moves only inside its company."""
@@ -333,15 +348,17 @@ class CaptureService:
             case Movement.UNPACK:
                 parent = store.logistic_unit(session, event.parent or "")
                 store.empty(session, parent)
-                calls.custody("unpack", [parent], reference=f"event:{number}")
+                if parent.refused is None:  # else the chain hears of it with what is proposed again
+                    calls.custody("unpack", [parent], reference=f"event:{number}")
             case Movement.TAKE_OUT:
                 store.put_inside(session, event.children, None, Place.HERE)
                 units = store.logistic_units(session, [uri for uri in event.children if sscc_of_uri(uri)])
-                calls.custody("takeOut", list(units.values()), reference=f"event:{number}")
+                if store.logistic_unit(session, event.parent or "").refused != "register":
+                    calls.custody("takeOut", list(units.values()), reference=f"event:{number}")
             case Movement.SHIP:
                 units = store.logistic_units(session, event.epcs)
                 for unit in units.values():
-                    unit.place, unit.partner = int(Place.SHIPPED), ledger.receiver
+                    unit.place, unit.partner, unit.note = int(Place.SHIPPED), ledger.receiver, None
                     session.add(unit)
                 rows = calls.custody("ship", list(units.values()), ledger.receiver, reference=f"event:{number}")
                 self._hand_over.shipped(session, event.epcs, ledger.receiver or 0, rows)
@@ -382,6 +399,10 @@ class CaptureService:
         session.add(parent)
         session.flush()
         self._store.put_inside(session, event.children, parent, Place.HERE)
+        unknown = next((unit for unit in inner.values() if unit.refused is not None), None)
+        if unknown is not None:  # it would be refused too, and with it all that is registered in one call with it
+            parent.refused, parent.refusal = "register", f"it holds {unknown.uri}, about which a call was refused"
+            return
         children = [int(unit.number) for unit in inner.values() if unit.number is not None]
         commitment = sscc_commitment(custody.salt, sscc)
         calls.register(custody.number, commitment, entry.tree.root, entry.tree.size, children)

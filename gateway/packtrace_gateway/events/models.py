@@ -98,9 +98,18 @@ class Participation(SQLModel, table=True):
 
 
 class LogisticUnit(SQLModel, table=True):
-    """A case, pallet or tote: its number on chain once it was filled, what it is inside of, and where it is."""
+    """A case, pallet or tote: its number on chain once it was filled, what it is inside of, and where it is.
+
+    `refused` is the call about it (register, takeOut, unpack) that the chain refused and that is to be proposed again,
+    so that the chain does not have the unit as it is recorded here; `refusal` says why.
+    """
 
     __tablename__ = "logistic_unit"
+    __table_args__ = (
+        Index("logistic_unit_number", "number"),
+        # Nearly none: a question whether any was refused reads nothing.
+        Index("logistic_unit_refused", "refused", sqlite_where=Column("refused").isnot(None)),
+    )
     id: int | None = Field(default=None, sa_column=Column(_ID, primary_key=True))
     uri: str = Field(sa_column=Column(Text, nullable=False, unique=True))
     number: str | None = None
@@ -109,6 +118,8 @@ class LogisticUnit(SQLModel, table=True):
     parent: int | None = Field(default=None, sa_column=Column(_ID, ForeignKey("logistic_unit.id"), index=True))
     partner: int | None = None  # whom it was shipped to, or is expected from
     note: str | None = None  # why it is in quarantine
+    refused: str | None = Field(default=None, max_length=8)
+    refusal: str | None = Field(default=None, sa_column=Column(Text))
 
 
 class Seal(SQLModel, table=True):

@@ -35,6 +35,12 @@ from packtrace_gateway.keeping.models import Restoration
 
 # Levels of units inside a unit (ICustodyLedger): a case on a pallet in a container is two.
 MAX_NESTING = 8
+REFUSED_CALLS = {
+    "register": "its registration",
+    "takeOut": "that it was taken out",
+    "unpack": "that it was unpacked",
+}
+"""Custody calls that are proposed again when the chain refused them, in words."""
 
 _RESTORATION = bulk.table_of(Restoration).c
 _RESTORED = select(_RESTORATION.id).where(_RESTORATION.done_at.is_(None)).limit(1)
@@ -83,7 +89,8 @@ class EventStore:
             stored = _row(disclosure.header, verified.digest)
         elif stored.secret is not None:  # it is our own event, come home
             return _id(stored)
-        stored.seal = stored.seal or _seal_bytes(disclosure.seal)
+        # The newest counts: a reorganisation can make its party seal an event again, and the old seal is nowhere then.
+        stored.seal = _seal_bytes(disclosure.seal) or stored.seal
         stored.parent = stored.parent or next(iter(verified.items.get(Role.PARENT, {})), None)
         session.add(stored)
         session.flush()
@@ -285,6 +292,21 @@ class EventStore:
                 inner += session.execute(units).scalars()
             parents = inner
         return events
+
+    def refused(self, session: Session, uri: str) -> LogisticUnit | None:
+        """The unit, or one inside it, of which the chain refused a call that was not proposed again."""
+        anything = select(LogisticUnit.id).where(LogisticUnit.refused.is_not(None)).limit(1)  # type: ignore
+        if session.execute(anything).first() is None:
+            return None
+        level = list(self.logistic_units(session, [uri]).values())
+        while level:
+            found = next((unit for unit in level if unit.refused is not None), None)
+            if found is not None:
+                return found
+            parents, level = [unit.id for unit in level], []
+            for chunk in bulk.chunks(parents):
+                level += session.execute(select(LogisticUnit).where(LogisticUnit.parent.in_(chunk))).scalars()  # type: ignore
+        return None
 
     def put_inside(self, session: Session, uris: Iterable[str], parent: LogisticUnit | None, place: Place) -> None:
         """Packs and logistic units are inside `parent` from now on, or inside nothing, at `place`."""

@@ -5,8 +5,8 @@ node that lags behind is no reason to turn goods away.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from packtrace.chain.facts import ChainReader
@@ -57,6 +57,18 @@ class Contents:
     def recorded(self, digest: bytes) -> str:
         """When an event was recorded, as it says."""
         return str(self.events[digest][1].header.core["recordTime"])
+
+    def without(self, units: Collection[str]) -> "Contents":
+        """The same, but for these of the units shipped and all that is inside them."""
+
+        def outermost(uri: str) -> str:
+            while uri in self.parents:
+                uri = self.parents[uri]
+            return uri
+
+        inside = {uri for uri in self.inside if outermost(uri) not in units}
+        parents = {uri: parent for uri, parent in self.parents.items() if uri in inside}
+        return replace(self, inside=inside, parents=parents)
 
     def packs(self) -> dict[str, tuple[bytes, int]]:
         """Every pack whose commissioning is shown: the event's digest and the pack's position in it."""
@@ -320,3 +332,13 @@ def _compare_custody(package: Package, facts: Facts, findings: Findings) -> None
         else:
             where = f"{known.state.name.lower().replace('_', ' ')}, holder {known.holder}"
             findings.broken.append(f"{uri} is not on its way from party {package.sender} to here ({where})")
+
+
+def held(package: Package, facts: Facts) -> set[str]:
+    """Those of the units shipped that are the receiver's already, by the chain."""
+    known = {uri: facts.logistic.get(number) for uri, number in package.units.items()}
+    return {
+        uri
+        for uri, unit in known.items()
+        if unit is not None and unit.state is CustodyState.HELD and unit.holder == package.receiver
+    }

@@ -4,13 +4,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import select
 from sqlmodel import Session
 
-from packtrace.chain.contracts import Event as ChainEvent
 from packtrace.chain.facts import ChainReader, View
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
@@ -22,20 +20,20 @@ from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.exchange import outcomes
 from packtrace_gateway.exchange.goods import GoodsService
-from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, Goods, HandOver, HandOverState, ShippedUnit
-from packtrace_gateway.outbox import calls
+from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, Goods, HandOver, ShippedUnit
+from packtrace_gateway.exchange.outcomes import Row, keep, of_call, rows_where
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
-from packtrace_gateway.outbox.service import Handler, Outbox
+from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 
 EVERY_SECONDS = 3.0
 MOST_LOOKED_AT = 500  # units on their way that one pass asks the chain about
 RETRY_SECONDS = 60.0  # between two receive calls of one unit that the chain refused
+MOST_SIGHTINGS = 100_000  # units whose last sighting is remembered: those that were looked at last
 CANCELLED_BY_SENDER = "the chain does not show it on its way any more: its sender has cancelled the shipment"
-
-Row = TypeVar("Row", ShippedUnit, ArrivalUnit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +66,10 @@ class CustodyService:
         self._capture = capture
         self._sightings: dict[int, Sighting] = {}
         self._after = {ShippedUnit: 0, ArrivalUnit: 0}
-        outbox.register("CustodyLedger", "ship", _Shipped())
-        outbox.register("CustodyLedger", "cancelShipment", _Cancelled(self))
-        outbox.register("CustodyLedger", "receiveShipment", _Received())
-        outbox.register("CustodyLedger", "refuseShipment", _Refused())
+        outbox.register("CustodyLedger", "ship", outcomes.Shipped())
+        outbox.register("CustodyLedger", "cancelShipment", outcomes.Cancelled(self.record_cancellation))
+        outbox.register("CustodyLedger", "receiveShipment", outcomes.Received())
+        outbox.register("CustodyLedger", "refuseShipment", outcomes.Refused())
 
     # ---- what people do ----
 
@@ -80,7 +78,9 @@ class CustodyService:
         with self._database.write() as session:
             if session.get(HandOver, number) is None:
                 raise NotFoundError("there is no such shipment", field="id", value=number)
-            rows = _rows(session, ShippedUnit, ShippedUnit.hand_over == number, ShippedUnit.goods == Goods.IN_TRANSIT)
+            rows = rows_where(
+                session, ShippedUnit, ShippedUnit.hand_over == number, ShippedUnit.goods == Goods.IN_TRANSIT
+            )
             if not rows:
                 raise LifecycleError("nothing of this shipment is on its way", field="id", value=number)
             self._call(session, "cancelShipment", rows, Goods.CANCELLING)
@@ -136,7 +136,7 @@ class CustodyService:
 
     def record_cancellation(self, session: Session, row: OutboxRow) -> None:
         """The cancellation is final: an event says that the goods did not leave (CBV 2.0, void_shipping)."""
-        shipped = _of_call(session, ShippedUnit, row)
+        shipped = of_call(session, ShippedUnit, row)
         if not shipped:
             return
         time_ = datetime.fromtimestamp(row.block_time or 0, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -168,7 +168,7 @@ class CustodyService:
         known = self._reader.logistic_units((int(unit.number) for unit in units.values() if unit.number), view)
         settled = self._settled(view, known, units)
         gone = [shipped for shipped, _ in going if _arrived(settled.get(shipped.unit))]
-        here = [row for row, unit in coming if unit.place == Place.QUARANTINED or _arrived(settled.get(row.unit))]
+        here = [row for row, unit in coming if _is_here(row, unit) or _arrived(settled.get(row.unit))]
         if gone or here:
             with self._database.write() as session:
                 for shipped in gone:
@@ -193,16 +193,17 @@ class CustodyService:
         self, view: View, known: Mapping[int, LogisticFacts], units: Mapping[int, LogisticUnit]
     ) -> dict[int, LogisticFacts | None]:
         """Facts of those units of which the chain has said the same until it was final."""
-        before, self._sightings = self._sightings, {}
         settled = {}
         for number, unit in units.items():
             facts = known.get(int(unit.number or 0))
-            sighting = before.get(number)
+            sighting = self._sightings.pop(number, None)
             if sighting is None or sighting.facts != facts:
                 sighting = Sighting(facts, view.block.number)
             self._sightings[number] = sighting
             if view.final.number >= sighting.block:
                 settled[number] = facts
+        for number in list(self._sightings)[: -MOST_SIGHTINGS or None]:
+            del self._sightings[number]
         return settled
 
     def _went(self, session: Session, row: ShippedUnit, facts: LogisticFacts | None) -> None:
@@ -216,7 +217,7 @@ class CustodyService:
             stored.goods, unit.place, unit.note = Goods.RETURNED, int(Place.HERE), None
         else:
             stored.goods, unit.note = Goods.REFUSED, f"refused by party {unit.partner}: receive it when it is back"
-        _keep(session, stored, unit)
+        keep(session, stored, unit)
 
     def _on_chain(self, session: Session, row: ShippedUnit) -> bool:
         """Whether the shipment itself is on chain; before, the unit is ours of course."""
@@ -235,7 +236,7 @@ class CustodyService:
         if stored.goods != Goods.IN_TRANSIT:
             return
         if self._comes_here(known.get(int(unit.number or 0)), unit.partner or 0):
-            if unit.place == Place.QUARANTINED and time.time() - stored.tried_at > RETRY_SECONDS:
+            if _is_here(stored, unit) and not 0 <= time.time() - stored.tried_at <= RETRY_SECONDS:
                 stored.tried_at = time.time()
                 self._goods.accept(session, [unit], [stored])
             return
@@ -248,136 +249,15 @@ class CustodyService:
             stored.goods, unit.note = Goods.CANCELLED, CANCELLED_BY_SENDER
             if unit.place == Place.EXPECTED:
                 unit.place = int(Place.UNKNOWN)
-        _keep(session, stored, unit)
+        keep(session, stored, unit)
+
+
+def _is_here(row: ArrivalUnit, unit: LogisticUnit) -> bool:
+    """Whether a unit that the chain shows on its way is here: it was received before its data were, or the chain
+    refused the receipt (and people may have unpacked it since)."""
+    return unit.place == Place.QUARANTINED or (row.outbox is not None and unit.place == Place.UNPACKED)
 
 
 def _arrived(facts: LogisticFacts | None) -> bool:
     """Whether the chain shows a unit that is not on its way any more."""
     return facts is not None and facts.state is not CustodyState.IN_TRANSIT
-
-
-# ---- what becomes of our own calls ----
-
-
-class _Shipped(Handler):
-    """A shipment that the chain refuses leaves the goods here, and ends its hand-over."""
-
-    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
-        for hand_over, shipped, unit in self._units(session, row):
-            if shipped.goods == Goods.CANCELLED and unit.place == Place.HERE:  # refused before, and now not
-                shipped.goods, unit.place, unit.partner = Goods.IN_TRANSIT, int(Place.SHIPPED), hand_over.receiver
-                unit.note = None
-                hand_over.state = HandOverState.WAITING if hand_over.receipt is None else hand_over.state
-                _keep(session, hand_over, shipped, unit)
-
-    def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        for hand_over, shipped, unit in self._units(session, row):
-            if shipped.goods == Goods.IN_TRANSIT and unit.place == Place.SHIPPED:
-                shipped.goods, unit.place, unit.partner = Goods.CANCELLED, int(Place.HERE), None
-                unit.note = f"the chain refused the shipment: {row.error_text}"
-                hand_over.state, hand_over.error = HandOverState.ENDED, unit.note
-                _keep(session, hand_over, shipped, unit)
-
-    def _units(self, session: Session, row: OutboxRow) -> list[tuple[HandOver, ShippedUnit, LogisticUnit]]:
-        event = int(row.reference.removeprefix("event:"))
-        numbers = {str(number) for number in calls.load(row.args)[0]}
-        query = (
-            select(HandOver, ShippedUnit, LogisticUnit)
-            .join(ShippedUnit, ShippedUnit.hand_over == HandOver.id)  # type: ignore[arg-type]
-            .join(LogisticUnit, LogisticUnit.id == ShippedUnit.unit)  # type: ignore[arg-type]
-            .where(HandOver.event == event)  # type: ignore[arg-type]
-        )
-        return [(h, s, unit) for h, s, unit in session.execute(query) if unit.number in numbers]
-
-
-class _Cancelled(Handler):
-    def __init__(self, service: CustodyService) -> None:
-        self._service = service
-
-    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
-        for shipped in _of_call(session, ShippedUnit, row):
-            unit = session.get_one(LogisticUnit, shipped.unit)
-            shipped.goods, unit.place, unit.partner, unit.note = Goods.CANCELLED, int(Place.HERE), None, None
-            _keep(session, shipped, unit)
-            self._end(session, shipped.hand_over)
-
-    def _end(self, session: Session, number: int) -> None:
-        """Nothing is left to hand over when everything was cancelled."""
-        session.flush()
-        left = _rows(session, ShippedUnit, ShippedUnit.hand_over == number, ShippedUnit.goods != Goods.CANCELLED)
-        hand_over = session.get_one(HandOver, number)
-        if not left and hand_over.receipt is None:
-            hand_over.state, hand_over.error = HandOverState.ENDED, "the shipment was cancelled"
-            session.add(hand_over)
-
-    def on_final(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
-        self._service.record_cancellation(session, row)
-
-    def on_retracted(self, session: Session, row: OutboxRow) -> None:
-        for shipped in _of_call(session, ShippedUnit, row):
-            unit = session.get_one(LogisticUnit, shipped.unit)
-            shipped.goods, unit.place = Goods.CANCELLING, int(Place.SHIPPED)
-            _keep(session, shipped, unit)
-
-    def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        for shipped in _of_call(session, ShippedUnit, row):
-            unit = session.get_one(LogisticUnit, shipped.unit)
-            shipped.goods, unit.note = Goods.IN_TRANSIT, f"it could not be cancelled: {row.error_text}"
-            _keep(session, shipped, unit)
-
-
-class _Received(Handler):
-    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
-        for arrived in _of_call(session, ArrivalUnit, row):
-            unit = session.get_one(LogisticUnit, arrived.unit)
-            arrived.goods, arrived.note = Goods.RECEIVED, None
-            if unit.place == Place.QUARANTINED:
-                unit.place, unit.note = int(Place.HERE), None
-            _keep(session, arrived, unit)
-
-    def on_retracted(self, session: Session, row: OutboxRow) -> None:
-        for arrived in _of_call(session, ArrivalUnit, row):
-            arrived.goods = Goods.RECEIVING
-            session.add(arrived)
-
-    def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        for arrived in _of_call(session, ArrivalUnit, row):
-            unit = session.get_one(LogisticUnit, arrived.unit)
-            arrived.goods, arrived.note = Goods.IN_TRANSIT, f"the chain refused the receipt: {row.error_text}"
-            if unit.place == Place.HERE:
-                unit.place = int(Place.QUARANTINED)
-            unit.note = arrived.note
-            _keep(session, arrived, unit)
-
-
-class _Refused(Handler):
-    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
-        for arrived in _of_call(session, ArrivalUnit, row):
-            unit = session.get_one(LogisticUnit, arrived.unit)
-            arrived.goods, unit.place, unit.note = Goods.REFUSED, int(Place.SHIPPED), "refused: send it back"
-            _keep(session, arrived, unit)
-
-    def on_retracted(self, session: Session, row: OutboxRow) -> None:
-        for arrived in _of_call(session, ArrivalUnit, row):
-            arrived.goods = Goods.REFUSING
-            session.add(arrived)
-
-    def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        for arrived in _of_call(session, ArrivalUnit, row):
-            unit = session.get_one(LogisticUnit, arrived.unit)
-            arrived.goods, arrived.note = Goods.IN_TRANSIT, f"it could not be refused: {row.error_text}"
-            unit.note = arrived.note
-            _keep(session, arrived, unit)
-
-
-def _of_call(session: Session, model: type[Row], row: OutboxRow) -> list[Row]:
-    """The units that a call of ours is about."""
-    return _rows(session, model, model.outbox == row.id)
-
-
-def _rows(session: Session, model: type[Row], *conditions: Any) -> list[Row]:
-    return list(session.execute(select(model).where(*conditions)).scalars())
-
-
-def _keep(session: Session, *rows: Any) -> None:
-    session.add_all(rows)

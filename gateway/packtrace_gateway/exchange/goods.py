@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from packtrace.errors import LifecycleError
 from packtrace.gs1 import sscc_of_uri
-from packtrace.rules import ItemState, Place
+from packtrace.rules import RULE, ItemState, Place
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.keys import split
@@ -31,11 +31,23 @@ from packtrace_gateway.exchange.models import (
 from packtrace_gateway.exchange.package import MOST_UNITS, SHIPMENT, Package
 from packtrace_gateway.outbox.service import Outbox
 
+WHERE = {
+    Place.HERE: "is recorded as being here",
+    Place.GONE: "was dispensed or destroyed here",
+    Place.EXPECTED: "is expected",
+}
+OPEN = "it is expected in another shipment that is open; cancelled or refused, that one is out of the way"
+TAKEN_IN = (Place.HERE, Place.UNPACKED, Place.SHIPPED)
+TURNED_AWAY = (Goods.REFUSING, Goods.REFUSED)
 NO_DATA = "its data are not here yet: it waits in quarantine for the sender's gateway"
 
 
 class ContradictionError(LifecycleError):
     """A package says of an item what cannot be, by what is recorded here."""
+
+
+class OpenShipmentError(LifecycleError):
+    """A package says of an item what cannot be while another shipment with it is open; that may end."""
 
 
 class GoodsService:
@@ -69,7 +81,7 @@ class GoodsService:
 
     def received(self, session: Session, units: Sequence[LogisticUnit]) -> None:
         """The units are here: they are accepted, or wait in quarantine until their data are here too."""
-        expected = {row.unit: row for row in self._expected(session, units)}
+        expected = {row.unit: row for row in self._rows(session, units, Goods.IN_TRANSIT)}
         for unit in units:
             if _id(unit) in expected:
                 continue
@@ -80,10 +92,10 @@ class GoodsService:
                 self.quarantine(session, unit, NO_DATA)
         self.accept(session, [unit for unit in units if _id(unit) in expected], list(expected.values()))
 
-    def _expected(self, session: Session, units: Collection[LogisticUnit]) -> list[ArrivalUnit]:
+    def _rows(self, session: Session, units: Collection[LogisticUnit], goods: Goods) -> list[ArrivalUnit]:
         found: list[ArrivalUnit] = []
         for chunk in bulk.chunks([_id(unit) for unit in units]):
-            query = select(ArrivalUnit).where(ArrivalUnit.unit.in_(chunk), ArrivalUnit.goods == Goods.IN_TRANSIT)  # type: ignore
+            query = select(ArrivalUnit).where(ArrivalUnit.unit.in_(chunk), ArrivalUnit.goods == goods)  # type: ignore
             found += session.execute(query).scalars()
         return found
 
@@ -101,7 +113,9 @@ class GoodsService:
         if not units:
             return
         for unit in units:
-            unit.place, unit.note = int(Place.HERE), None
+            unit.note = None
+            if unit.place != Place.UNPACKED:
+                unit.place = int(Place.HERE)
             session.add(unit)
         rows = {row.unit: row for row in arrivals}
         calls = LedgerCalls(self._outbox, session)
@@ -122,11 +136,30 @@ class GoodsService:
         """A package was put in quarantine: goods of it that are here say why they stay there."""
         for unit in self._store.logistic_units(session, list(package.units)).values():
             if unit.place == Place.QUARANTINED:
-                self.quarantine(session, unit, f"its data do not verify: {reason}")
+                self.quarantine(session, unit, f"the data of party {package.sender} do not verify: {reason}")
 
-    def arrived(self, session: Session, arrival: Arrival, contents: Contents) -> None:
-        """A package verified: store all of it. Raises ContradictionError, and then nothing may be stored."""
+    def check_open(self, session: Session, arrival: Arrival) -> None:
+        """A package in quarantine still matters. Raises LifecycleError when its goods have gone on without it."""
+        mine = select(ArrivalUnit).where(ArrivalUnit.arrival == arrival.id, ArrivalUnit.goods.in_(TURNED_AWAY))  # type: ignore
+        if session.execute(mine.limit(1)).first():
+            why = "its goods were refused; when they are shipped again, their data come again too"
+            raise LifecycleError(why, field="id", value=arrival.id, rule=RULE)
+        units = [unit.id for unit in self._store.logistic_units(session, list(orjson.loads(arrival.units))).values()]
+        for chunk in bulk.chunks(units):
+            newer = select(ArrivalUnit.arrival).where(ArrivalUnit.unit.in_(chunk), ArrivalUnit.arrival > arrival.id)  # type: ignore
+            found = session.execute(newer.limit(1)).scalar()
+            if found is not None:
+                why = f"newer data of the same goods were accepted with arrival {found}"
+                raise LifecycleError(why, field="id", value=arrival.id, rule=RULE)
+
+    def arrived(self, session: Session, arrival: Arrival, contents: Contents, held: Collection[str] = ()) -> None:
+        """A package verified: store all of it. `held` are the units shipped that are ours already, by the chain.
+
+        Raises ContradictionError and OpenShipmentError, and then nothing may be stored.
+        """
         shipment = contents.package.kind == SHIPMENT
+        known = self._taken_in(session, contents, held) if shipment else set()
+        contents = contents.without(known)
         if shipment:
             self._check_known(session, contents)
         events = {
@@ -138,19 +171,49 @@ class GoodsService:
         units = self._logistic_units(session, contents, events)
         self._packs(session, contents, events, units)
         self._announce(session, arrival, contents, units)
+        for unit in self._store.logistic_units(session, sorted(known)).values():
+            session.merge(ArrivalUnit(arrival=_number(arrival), unit=_id(unit), goods=Goods.RECEIVED))
+
+    def _taken_in(self, session: Session, contents: Contents, held: Collection[str]) -> set[str]:
+        """The units shipped that were taken in before: what became of them here since stays as it is.
+
+        A second package of the same goods (its sender lost the receipt, or wants to undo what was done here) would put
+        them back to where they were when they came.
+        """
+        shipped = contents.package.units
+        known = self._store.logistic_units(session, list(shipped))
+        receiving = {row.unit for row in self._rows(session, known.values(), Goods.RECEIVING)}
+        return {
+            uri
+            for uri, unit in known.items()
+            if unit.number == str(shipped[uri])
+            and (uri in held or unit.id in receiving)
+            and (unit.parent is not None or unit.place in TAKEN_IN)
+        }
 
     def _check_known(self, session: Session, contents: Contents) -> None:
         """Nothing is in two places: what is recorded here as being here came in what was shipped, or did not come.
 
-        That the shipped units themselves are on their way is the chain's word, and goes before our own records.
+        That the shipped units themselves are on their way is the chain's word, and goes before our own records. What is
+        expected in another shipment is not taken out of it by this one: who ships what another has announced could else
+        keep that from being received.
         """
         states = self._store.states(session, contents.inside)
         for uri in sorted(states):
             place = states[uri].place
-            if place not in (Place.HERE, Place.GONE) or self._outermost(session, uri, states) in contents.package.units:
+            if place not in WHERE or self._outermost(session, uri, states) in contents.package.units:
                 continue
-            where = "is recorded as being here" if place is Place.HERE else "was dispensed or destroyed here"
-            raise ContradictionError(f"the package has an item that {where}", value=uri, rule="lifecycle")
+            if place is Place.EXPECTED:
+                raise OpenShipmentError(OPEN, value=uri, rule=RULE)
+            raise ContradictionError(f"the package has an item that {WHERE[place]}", value=uri, rule=RULE)
+        for uri, unit in self._store.logistic_units(session, sorted(contents.inside)).items():
+            link, place = contents.filled.get(uri), states[uri].place
+            if link is None or unit.number in (None, str(link.number)):
+                continue
+            if place is Place.EXPECTED:
+                raise OpenShipmentError(f"{OPEN} (from party {unit.partner})", value=uri, rule=RULE)
+            if place is Place.HERE:
+                raise ContradictionError("another logistic unit with this SSCC is here", value=uri, rule=RULE)
 
     def _outermost(self, session: Session, uri: str, states: dict[str, ItemState]) -> str:
         """What an item lies in, as recorded here; the store has seen that it is no circle."""
@@ -195,12 +258,12 @@ class GoodsService:
         self, session: Session, contents: Contents, events: dict[bytes, int], units: dict[str, LogisticUnit]
     ) -> None:
         """New packs get their rows; those that are known already get their new parent."""
-        packs = contents.packs()
+        packs = {uri: where for uri, where in contents.packs().items() if uri in contents.inside}
         known = self._store.units(session, packs)
         for uri, (event, position, _, _) in known.items():
             if (event, position) != (events[packs[uri][0]], packs[uri][1]):
                 message = "the package has a pack that is known from another commissioning: two packs with one serial"
-                raise ContradictionError(message, value=uri, rule="lifecycle")
+                raise ContradictionError(message, value=uri, rule=RULE)
         new = [uri for uri in packs if uri not in known]
         prefixes = self._store.prefixes.stored(session, {split(uri)[0] for uri in new})
         rows = []
@@ -223,9 +286,14 @@ class GoodsService:
         """What was shipped is expected; or accepted, where the goods came before their data."""
         here, rows = [], []
         for uri in contents.package.units:
+            if uri not in contents.inside:
+                continue
             unit = units[uri]
-            self._end_older(session, unit)
-            row = ArrivalUnit(arrival=arrival.id or 0, unit=_id(unit), goods=Goods.IN_TRANSIT)
+            row = session.get(ArrivalUnit, (arrival.id, unit.id))
+            if row is not None and row.goods != Goods.IN_TRANSIT:
+                raise ContradictionError(f"it is {row.goods} here", value=uri, rule=RULE)
+            self._end_older(session, unit, _number(arrival))
+            row = row or ArrivalUnit(arrival=_number(arrival), unit=_id(unit), goods=Goods.IN_TRANSIT)
             rows.append(row)
             unit.partner = contents.package.sender
             if unit.place == Place.QUARANTINED:
@@ -237,10 +305,12 @@ class GoodsService:
         session.flush()
         self.accept(session, here, rows)
 
-    def _end_older(self, session: Session, unit: LogisticUnit) -> None:
+    def _end_older(self, session: Session, unit: LogisticUnit, arrival: int) -> None:
         """Shipments of the same unit that were still open when it was shipped again: how they ended is clear now."""
         for model, end in ((ArrivalUnit, Goods.CANCELLED), (ShippedUnit, Goods.RECEIVED)):
             statement = update(model).where(model.unit == unit.id, model.goods == Goods.IN_TRANSIT)  # type: ignore
+            if model is ArrivalUnit:
+                statement = statement.where(ArrivalUnit.arrival != arrival)  # type: ignore[arg-type]
             session.execute(statement.values(goods=end))
 
 
@@ -263,6 +333,11 @@ def add_hand_over(
     session.flush()
     assert row.id is not None
     return row.id
+
+
+def _number(arrival: Arrival) -> int:
+    assert arrival.id is not None
+    return arrival.id
 
 
 def _id(unit: LogisticUnit) -> int:

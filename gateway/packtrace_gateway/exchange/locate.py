@@ -7,14 +7,17 @@ from datetime import date
 from typing import Any
 
 import orjson
+from sqlalchemy import not_, select
+from sqlmodel import Session
 
 from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import ChainError, EvidenceError, IdentifierError
 from packtrace.evidence import commissioned_batch
+from packtrace.facts import batch_number
 from packtrace.gs1 import keys as gs1_keys
 from packtrace.gs1 import sgtin_uri
 from packtrace.locator import Answer, Kind, read_answer, sign_answer
-from packtrace.product import Product
+from packtrace.product import Product, product_key
 from packtrace.scan import Scan
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import ProductSecret
@@ -24,6 +27,7 @@ from packtrace_gateway.exchange.client import PartnerClient
 from packtrace_gateway.exchange.directory import Directory
 from packtrace_gateway.exchange.errors import PartnerError
 from packtrace_gateway.keys import KeyRing, Purpose
+from packtrace_gateway.ledger.models import BatchRow, RegistryRow
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 
@@ -73,6 +77,8 @@ class Locator:
             raise NotFoundError("this product is not commissioned here", field="gtin", value=scan.gtin)
         with self.database.read() as session:
             disclosure = PedigreeReader(self.store, session).commissioning(sgtin_uri(scan.gtin, scan.serial))
+            if disclosure is None and self._made_elsewhere(session, scan.gtin):
+                raise NotFoundError("this product is also commissioned elsewhere", field="gtin", value=scan.gtin)
         kind: Kind = "never"
         pedigree = None
         if disclosure is not None:
@@ -80,6 +86,18 @@ class Locator:
             kind = "unit" if agrees(scan, product) else "differs"
             pedigree = Pedigree((disclosure,)) if kind == "unit" else None
         return sign_answer(self.keys.account(Purpose.OPERATE), kind, scan, int(time.time()), pedigree)
+
+    def _made_elsewhere(self, session: Session, gtin: str) -> bool:
+        """Whether other premises (a contract manufacturer's) proposed a batch of it, by the followed chain."""
+        key = "0x" + product_key(session.get_one(ProductSecret, gtin).secret, gtin).hex()
+        registered = select(RegistryRow).where(RegistryRow.event == "ProductRegistered")  # type: ignore[arg-type]
+        mine = registered.where(RegistryRow.party == self.settings.company)  # type: ignore[arg-type]
+        args = (row.args for row in session.execute(mine).scalars())
+        products = [int(str(entry["product"])) for entry in args if entry["productKey"] == key]
+        first, end = batch_number(self.settings.party, 0), batch_number(self.settings.party + 1, 0)
+        own: Any = BatchRow.batch.between(first, end - 1)  # type: ignore[attr-defined]
+        theirs = (BatchRow.product.in_(products), not_(own))  # type: ignore[attr-defined]
+        return session.execute(select(BatchRow).where(*theirs).limit(1)).first() is not None
 
     def _is_ours(self, gtin: str) -> bool:
         with self.database.read() as session:

@@ -66,6 +66,7 @@ class HandOver(SQLModel, table=True):
     size: int | None = None
     sent: int = 0
     receipt: str | None = Field(default=None, sa_column=Column(Text))  # JSON, signed by the receiver
+    former: str = Field(default="[]", sa_column=Column(Text, nullable=False, server_default="[]"))  # receipts before it
     error: str | None = Field(default=None, sa_column=Column(Text))  # why it does not move at the moment
     attempts: int = 0
     next_try: float = 0.0
@@ -113,6 +114,7 @@ class Arrival(SQLModel, table=True):
     reasons: str = Field(default="[]", sa_column=Column(Text, nullable=False))  # JSON list, for people
     announcement: str = Field(sa_column=Column(Text, nullable=False))
     receipt: str | None = Field(default=None, sa_column=Column(Text))  # JSON, signed by us
+    former: str = Field(default="[]", sa_column=Column(Text, nullable=False, server_default="[]"))  # receipts before it
     attempts: int = 0
     next_try: float = 0.0
     created_at: float

@@ -9,10 +9,11 @@ from sqlmodel import Session
 
 from packtrace.rules import Place
 from packtrace_gateway.access.guard import require
-from packtrace_gateway.access.models import Role
+from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, HandOver, ShippedUnit
 from packtrace_gateway.exchange.package import SHIPMENT
+from packtrace_gateway.exchange.units import remark
 from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
 router = APIRouter(tags=["shipments"])
@@ -52,6 +53,16 @@ def cancel_shipment(number: RowNumber, gateway: GatewayDependency) -> dict[str, 
         return _shipment(session, session.get_one(HandOver, number))
 
 
+@router.post(
+    "/hand-overs/{number}/again", status_code=202, dependencies=[Depends(require(Role.WAREHOUSE, Role.QUALITY))]
+)
+def hand_over_again(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
+    """Make a fresh package of what the receiver put in quarantine, and send it; the new hand-over."""
+    new = gateway.exchange.sending.again(number)
+    with gateway.database.read() as session:
+        return _shipment(session, session.get_one(HandOver, new))
+
+
 @router.get("/arrivals", dependencies=READERS)
 def list_arrivals(gateway: GatewayDependency, before: Before = None, limit: Limit = 50) -> list[dict[str, Any]]:
     """Packages from partners, the newest first: expected, received, or in quarantine and why."""
@@ -68,13 +79,23 @@ def list_quarantine(gateway: GatewayDependency) -> list[dict[str, Any]]:
     query = select(LogisticUnit).where(LogisticUnit.place == int(Place.QUARANTINED))  # type: ignore[arg-type]
     with gateway.database.read() as session:
         units = session.execute(query.order_by(LogisticUnit.id).limit(1000)).scalars()  # type: ignore[arg-type]
-        return [{"uri": unit.uri, "partner": unit.partner, "note": unit.note} for unit in units]
+        return [{"uri": unit.uri, "partner": unit.partner, "note": remark(unit)} for unit in units]
 
 
 @router.post("/arrivals/{number}/refuse", status_code=202, dependencies=WAREHOUSE)
 def refuse_arrival(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
     """Turn a shipment away: by the chain the goods are the sender's again."""
     gateway.exchange.custody.refuse(number)
+    with gateway.database.read() as session:
+        return _arrival(session, session.get_one(Arrival, number))
+
+
+@router.post("/arrivals/{number}/recheck", status_code=202)
+def recheck_arrival(
+    number: RowNumber, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(Role.QUALITY))]
+) -> dict[str, Any]:
+    """Have a package in quarantine checked again: after a node was wrong, or a key or batch came late."""
+    gateway.exchange.receiving.recheck(number, caller.name)
     with gateway.database.read() as session:
         return _arrival(session, session.get_one(Arrival, number))
 
@@ -90,6 +111,7 @@ def _hand_over(row: HandOver) -> dict[str, Any]:
         "size": row.size,
         "sent": row.sent,
         "receipt": orjson.loads(row.receipt) if row.receipt else None,
+        "formerReceipts": orjson.loads(row.former),
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,
     }
@@ -103,7 +125,7 @@ def _shipment(session: Session, row: HandOver) -> dict[str, Any]:
         .order_by(LogisticUnit.id)  # type: ignore[arg-type]
     )
     units = [
-        {"uri": unit.uri, "number": unit.number, "goods": shipped.goods, "note": unit.note}
+        {"uri": unit.uri, "number": unit.number, "goods": shipped.goods, "note": remark(unit)}
         for unit, shipped in session.execute(query)
     ]
     return _hand_over(row) | {"units": units}
@@ -125,7 +147,7 @@ def _arrival(session: Session, row: Arrival) -> dict[str, Any]:
                 "number": str(number),
                 "goods": arrived.goods if arrived else None,
                 "place": Place(unit.place).name.lower() if unit else None,
-                "note": (arrived.note or unit.note) if arrived and unit else None,
+                "note": (arrived.note or remark(unit)) if arrived and unit else None,
             }
         )
     return {
@@ -138,6 +160,7 @@ def _arrival(session: Session, row: Arrival) -> dict[str, Any]:
         "size": row.size,
         "received": row.received,
         "receipt": orjson.loads(row.receipt) if row.receipt else None,
+        "formerReceipts": orjson.loads(row.former),
         "createdAt": row.created_at,
         "decidedAt": row.decided_at,
         "units": units,

@@ -2,23 +2,25 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import and_, delete, func, not_, select, update
 from sqlmodel import Session
 
 from packtrace.chain.facts import ChainReader
 from packtrace.errors import ChainError, EvidenceError, LifecycleError
+from packtrace.rules import RULE
 from packtrace_gateway.db import Database
 from packtrace_gateway.exchange import package as packages
-from packtrace_gateway.exchange.check import Contents, compared, gathered, opened
+from packtrace_gateway.exchange.check import ChainFacts, Contents, compared, gathered, held, opened
 from packtrace_gateway.exchange.directory import Directory
-from packtrace_gateway.exchange.goods import ContradictionError, GoodsService
+from packtrace_gateway.exchange.goods import ContradictionError, GoodsService, OpenShipmentError
 from packtrace_gateway.exchange.models import PIECE_BYTES, Arrival, ArrivalPiece, ArrivalState
 from packtrace_gateway.exchange.receipts import LONGEST_REASON, MOST_REASONS, Outcome, Receipt
 from packtrace_gateway.exchange.signing import Signed
-from packtrace_gateway.exchange.timing import backoff
+from packtrace_gateway.exchange.timing import REST, SLOW_SECONDS, backoff, due
 from packtrace_gateway.keys import KeyRing, Purpose
 from packtrace_gateway.problems import ForbiddenError, NotFoundError
 from packtrace_gateway.settings import Settings
@@ -27,9 +29,19 @@ log = logging.getLogger(__name__)
 
 # Packages of one partner that are not decided: up to 64 MiB each.
 MOST_UNDECIDED = 256
-# A node is behind by blocks, not by hours; but a package waits as long as it takes.
+# Packages of one partner that are not accepted, in a week, and their bytes: those in quarantine are kept as evidence,
+# and a partner must not fill the disk with them.
+MOST_UNACCEPTED, MOST_UNACCEPTED_BYTES, WEEK = 1024, 4 << 30, 7 * 86_400.0
+# A node is behind by blocks, not by hours.
 LONGEST_WAIT = 60.0
+# What the chain does not say by then, or the sender has not sent whole, does not come by itself: the shipment was
+# cancelled, say. People are told, and can have it checked again.
+LONGEST_UNDECIDED, ENOUGH_ATTEMPTS = 3 * 86_400.0, 10
+# What a sender learns of a package that contradicts what is recorded here: where a pack was dispensed, and what else is
+# here, is none of its business.
+CONTRADICTION = "it contradicts the receiver's own records: ask the receiver"
 IDLE_SECONDS = 1.0
+MOST_GIVEN_UP = 100  # uploads that one pass gives up
 DUE = (ArrivalState.CHECKING, ArrivalState.WAITING)
 UNDECIDED = (ArrivalState.RECEIVING, *DUE)
 
@@ -78,13 +90,28 @@ class Receiving:
             return view(arrival)
 
     def _check_room(self, session: Session, sender: int) -> None:
-        query = select(Arrival.id).where(Arrival.sender == sender, Arrival.state.in_(UNDECIDED))  # type: ignore
-        if len(session.execute(query.limit(MOST_UNDECIDED)).all()) >= MOST_UNDECIDED:
+        undecided, _ = self._count(session, sender, UNDECIDED)
+        if undecided >= MOST_UNDECIDED:
             raise ForbiddenError(
                 "too many packages are announced or wait to be checked; complete those, or try again later",
                 field="digest",
                 rule=f"at most {MOST_UNDECIDED}",
             )
+        packages, size = self._count(session, sender, (*UNDECIDED, ArrivalState.QUARANTINED))
+        if packages >= MOST_UNACCEPTED or size >= MOST_UNACCEPTED_BYTES:
+            raise ForbiddenError(
+                "too many packages were not accepted in the last days; ask the receiver why, and try again later",
+                field="digest",
+                rule=f"at most {MOST_UNACCEPTED} packages and {MOST_UNACCEPTED_BYTES} bytes in {WEEK:.0f} s",
+            )
+
+    def _count(self, session: Session, sender: int, states: Sequence[ArrivalState]) -> tuple[int, int]:
+        """A partner's packages in these states, and their bytes: those of the last week, and all that are undecided."""
+        counts = (func.count(), func.coalesce(func.sum(Arrival.size), 0))
+        query: Any = select(*counts).where(Arrival.sender == sender, Arrival.state.in_(states))  # type: ignore
+        old = and_(Arrival.created_at < time.time() - WEEK, Arrival.decided_at.is_not(None))  # type: ignore
+        packages, size = session.execute(query.where(not_(old))).one()
+        return int(packages), int(size)
 
     def state(self, sender: int, digest: bytes) -> dict[str, Any]:
         """How far a partner's package has come. Raises NotFoundError."""
@@ -114,14 +141,39 @@ class Receiving:
 
     # ---- once it is here ----
 
+    def recheck(self, number: int, caller: str) -> None:
+        """Check a package in quarantine again: our node was wrong, say, or a batch came late. Then as at first.
+
+        Raises NotFoundError; LifecycleError when it is not in quarantine, or when its goods have gone on since.
+        """
+        with self._database.write() as session:
+            arrival = session.get(Arrival, number)
+            if arrival is None:
+                raise NotFoundError("there is no such arrival", field="id", value=number)
+            if arrival.state in DUE:
+                return  # it is being checked, or will be
+            if arrival.state != ArrivalState.QUARANTINED:
+                raise LifecycleError(
+                    f"this package is {arrival.state}; only one in quarantine is checked again",
+                    field="id",
+                    value=number,
+                    rule=RULE,
+                )
+            self._goods.check_open(session, arrival)
+            log.info("package %s of party %d is checked again for %s", _name(arrival), arrival.sender, caller)
+            arrival.state, arrival.attempts, arrival.next_try = ArrivalState.CHECKING, 0, 0.0
+            session.add(arrival)
+
     def run_once(self) -> float:
         """Check what is due, one package at a time; the seconds until the next time."""
         with self._database.read() as session:
-            query = select(Arrival).where(Arrival.state.in_(DUE), Arrival.next_try <= time.time())  # type: ignore
+            query = select(Arrival).where(Arrival.state.in_(DUE), due(Arrival.next_try))  # type: ignore
             arrival = session.execute(query.order_by(Arrival.next_try).limit(1)).scalar()  # type: ignore[arg-type]
             data = b"".join(_pieces(session, arrival)) if arrival else b""
         if arrival is None:
+            self._give_up_cut_off()
             return IDLE_SECONDS
+        began = time.monotonic()
         try:
             self._check(arrival, data)
         except ChainError as error:
@@ -129,6 +181,7 @@ class Receiving:
         except Exception as error:  # a fault of this program must not stop the packages behind it
             log.exception("package %s of party %d cannot be checked", arrival.digest.hex(), arrival.sender)
             self._wait(arrival, [f"an error of this gateway, see its log: {type(error).__name__}"])
+        self._share(arrival.sender, time.monotonic() - began)
         return 0.0
 
     def _check(self, arrival: Arrival, data: bytes) -> None:
@@ -142,13 +195,14 @@ class Receiving:
         if contents.broken:
             self._quarantine(arrival, package, contents.broken)
             return
-        findings = compared(contents, gathered(self._reader, contents))
+        chain = gathered(self._reader, contents)
+        findings = compared(contents, chain)
         if findings.broken:
             self._quarantine(arrival, package, findings.broken)
         elif findings.missing:
-            self._wait(arrival, findings.missing)
+            self._wait_or_quarantine(arrival, package, findings.missing)
         else:
-            self._accept(arrival, contents)
+            self._accept(arrival, contents, chain)
 
     def _opened(self, arrival: Arrival, data: bytes) -> packages.Package:
         if packages.digest(data) != arrival.digest:
@@ -161,40 +215,104 @@ class Receiving:
             )
         return package
 
-    def _accept(self, arrival: Arrival, contents: Contents) -> None:
+    def _accept(self, arrival: Arrival, contents: Contents, chain: ChainFacts) -> None:
         try:
             with self._database.write() as session:
-                self._decide(session, arrival, "accepted", [])
-                self._goods.arrived(session, arrival, contents)
+                stored = self._due(session, arrival)
+                if stored is not None:
+                    self._decide(session, stored, "accepted", [])
+                    self._goods.arrived(session, stored, contents, held(contents.package, chain.facts))
+        except OpenShipmentError as error:
+            self._wait_or_quarantine(arrival, contents.package, [str(error)], CONTRADICTION)
         except ContradictionError as error:
-            self._quarantine(arrival, contents.package, [str(error)])
+            self._quarantine(arrival, contents.package, [str(error)], CONTRADICTION)
 
-    def _quarantine(self, arrival: Arrival, package: packages.Package | None, reasons: list[str]) -> None:
-        log.warning("package %s of party %d: %s", arrival.digest.hex()[:12], arrival.sender, "; ".join(reasons[:3]))
+    def _wait_or_quarantine(
+        self, arrival: Arrival, package: packages.Package, reasons: list[str], told: str | None = None
+    ) -> None:
+        """What is not there yet is waited for, and not for ever."""
+        if arrival.attempts >= ENOUGH_ATTEMPTS and time.time() - arrival.created_at > LONGEST_UNDECIDED:
+            self._quarantine(arrival, package, reasons, told)
+        else:
+            self._wait(arrival, reasons)
+
+    def _quarantine(
+        self, arrival: Arrival, package: packages.Package | None, reasons: list[str], told: str | None = None
+    ) -> None:
+        """`told` is what the sender learns instead of the reasons."""
+        log.warning("package %s of party %d: %s", _name(arrival), arrival.sender, "; ".join(reasons[:3]))
         with self._database.write() as session:
-            self._decide(session, arrival, "quarantined", reasons)
+            stored = self._due(session, arrival)
+            if stored is None:
+                return
+            self._decide(session, stored, "quarantined", reasons, told)
             if package is not None:
                 self._goods.doubted(session, package, reasons[0])
 
-    def _decide(self, session: Session, arrival: Arrival, outcome: Outcome, reasons: list[str]) -> None:
+    def _decide(
+        self, session: Session, arrival: Arrival, outcome: Outcome, reasons: list[str], told: str | None = None
+    ) -> None:
         """The decision and its signed receipt; both sides keep it."""
         now = time.time()
-        said = tuple(reason[:LONGEST_REASON] for reason in reasons[:MOST_REASONS])
-        receipt = Receipt(self._network, arrival.digest, arrival.sender, self._party, outcome, said, int(now))
+        said = _shortened(reasons)
+        receipt = Receipt(
+            self._network, arrival.digest, arrival.sender, self._party, outcome, (told,) if told else said, int(now)
+        )
+        if arrival.receipt is not None:
+            arrival.former = orjson.dumps([*orjson.loads(arrival.former), orjson.loads(arrival.receipt)]).decode()
         arrival.state = ArrivalState(outcome)
         arrival.reasons = orjson.dumps(said).decode()
         arrival.receipt = orjson.dumps(receipt.sign(self._keys.account(Purpose.OPERATE))).decode()
         arrival.decided_at = now
-        session.merge(arrival)
+        session.add(arrival)
         session.flush()
 
     def _wait(self, arrival: Arrival, reasons: list[str]) -> None:
         with self._database.write() as session:
-            arrival.state = ArrivalState.WAITING
-            arrival.reasons = orjson.dumps([reason[:LONGEST_REASON] for reason in reasons[:MOST_REASONS]]).decode()
-            arrival.next_try = time.time() + backoff(arrival.attempts, LONGEST_WAIT)
-            arrival.attempts += 1
-            session.merge(arrival)
+            stored = self._due(session, arrival)
+            if stored is None:
+                return
+            stored.state = ArrivalState.WAITING
+            stored.reasons = orjson.dumps(_shortened(reasons)).decode()
+            stored.next_try = time.time() + backoff(stored.attempts, LONGEST_WAIT)
+            stored.attempts += 1
+            session.add(stored)
+
+    def _due(self, session: Session, arrival: Arrival) -> Arrival | None:
+        """The arrival as it is stored, unless it was decided meanwhile (by another process)."""
+        stored = session.get_one(Arrival, arrival.id)
+        if stored.state not in DUE:
+            return None
+        stored.kind, stored.units = arrival.kind, arrival.units
+        return stored
+
+    def _share(self, sender: int, took: float) -> None:
+        """Who sends what takes long to check waits longer with the rest: the others' packages come in between."""
+        if took > SLOW_SECONDS:
+            until = time.time() + min(took, LONGEST_WAIT) * REST
+            mine = (Arrival.sender == sender, Arrival.state.in_(DUE), Arrival.next_try < until)  # type: ignore
+            with self._database.write() as session:
+                session.execute(update(Arrival).where(*mine).values(next_try=until))  # type: ignore[arg-type]
+
+    def _give_up_cut_off(self) -> None:
+        """Uploads that ended long ago half way take no room for ever; the sender can begin anew."""
+        half = (Arrival.state == ArrivalState.RECEIVING, Arrival.created_at < time.time() - WEEK)
+        query = select(Arrival.id).where(*half).limit(MOST_GIVEN_UP)  # type: ignore
+        with self._database.read() as session:
+            old = session.execute(query).scalars().all()
+        if old:
+            with self._database.write() as session:
+                old = session.execute(query).scalars().all()
+                session.execute(delete(ArrivalPiece).where(ArrivalPiece.arrival.in_(old)))  # type: ignore
+                session.execute(delete(Arrival).where(Arrival.id.in_(old)))  # type: ignore
+
+
+def _shortened(reasons: list[str]) -> tuple[str, ...]:
+    return tuple(reason[:LONGEST_REASON] for reason in reasons[:MOST_REASONS])
+
+
+def _name(arrival: Arrival) -> str:
+    return arrival.digest.hex()[:12]
 
 
 def view(arrival: Arrival) -> dict[str, Any]:

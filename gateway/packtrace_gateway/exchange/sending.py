@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlmodel import Session
 
 from packtrace.chain.refusals import ChainRefusal
 from packtrace.commit.disclosure import Disclosure
 from packtrace.commit.pedigree import MAX_BYTES as MAX_PEDIGREE
 from packtrace.commit.pedigree import Pedigree
-from packtrace.errors import ChainError, EvidenceError, PacktraceError
+from packtrace.errors import ChainError, EvidenceError, LifecycleError, PacktraceError
+from packtrace.gs1 import sscc_of_uri
+from packtrace.rules import RULE
 from packtrace_gateway.db import Database
-from packtrace_gateway.events.models import CommissionedBatch, Seal, StoredEvent
+from packtrace_gateway.events import bulk
+from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
 from packtrace_gateway.events.pedigrees import PedigreeReader
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import package as packages
@@ -29,10 +32,11 @@ from packtrace_gateway.exchange.client import PartnerClient
 from packtrace_gateway.exchange.directory import Directory
 from packtrace_gateway.exchange.errors import PartnerError, PartnerUnreachable
 from packtrace_gateway.exchange.goods import add_hand_over
-from packtrace_gateway.exchange.models import PIECE_BYTES, HandOver, HandOverPiece, HandOverState, ShippedUnit
+from packtrace_gateway.exchange.models import PIECE_BYTES, Goods, HandOver, HandOverPiece, HandOverState, ShippedUnit
 from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
-from packtrace_gateway.exchange.timing import backoff
+from packtrace_gateway.exchange.timing import REST, SLOW_SECONDS, backoff, due
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
+from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -86,13 +90,12 @@ class Sending:
         """One step for each hand-over that is due; the seconds until the next time."""
         self._find_batches()
         with self._database.read() as session:
-            query = select(HandOver).where(
-                HandOver.state.in_((HandOverState.WAITING, *UNSENT)),  # type: ignore[attr-defined]
-                HandOver.next_try <= time.time(),  # type: ignore[arg-type]
-            )
+            open_ = or_(HandOver.state.in_((HandOverState.WAITING, *UNSENT)), _doubted())  # type: ignore[attr-defined]
+            query = select(HandOver).where(open_, due(HandOver.next_try))
             hand_over = session.execute(query.order_by(HandOver.next_try).limit(1)).scalar()  # type: ignore[arg-type]
         if hand_over is None:
             return IDLE_SECONDS
+        began = time.monotonic()
         try:
             if hand_over.state == HandOverState.WAITING:
                 self._make(hand_over)
@@ -106,7 +109,45 @@ class Sending:
         except Exception as error:  # a fault of this program must not stop the hand-overs behind it
             log.exception("hand-over %s cannot go on", hand_over.id)
             self._later(hand_over, f"an error of this gateway, see its log: {type(error).__name__}", LONGEST_SILENCE)
+        self._share(hand_over.receiver, time.monotonic() - began)
         return 0.0
+
+    def again(self, number: int) -> int:
+        """Hand over anew what the receiver put in quarantine; the new hand-over's id.
+
+        The package is made from what is recorded now. Raises NotFoundError; LifecycleError when nothing was refused, or
+        nothing of it is on its way any more.
+        """
+        with self._database.write() as session:
+            old = session.get(HandOver, number)
+            if old is None:
+                raise NotFoundError("there is no such hand-over", field="id", value=number)
+            if old.state != HandOverState.REFUSED:
+                detail = f" ({old.error})" if old.error else ""
+                message = f"this hand-over is {old.state}{detail}; only a refused one is made again"
+                raise LifecycleError(message, field="id", value=number, rule=RULE)
+            going = (ShippedUnit.hand_over == number, ShippedUnit.goods == Goods.IN_TRANSIT)
+            query = select(LogisticUnit.uri).join(ShippedUnit, ShippedUnit.unit == LogisticUnit.id).where(*going)  # type: ignore
+            uris = list(session.execute(query.order_by(LogisticUnit.id)).scalars())
+            if old.kind == SHIPMENT and not uris:
+                message = "nothing of this shipment is on its way any more: ship it again"
+                raise LifecycleError(message, field="id", value=number, rule=RULE)
+            new = add_hand_over(session, old.kind, old.event, old.receiver, uris, orjson.loads(old.ship_rows))
+            session.execute(update(ShippedUnit).where(*going).values(hand_over=new))  # type: ignore[arg-type]
+            old.state, old.error = HandOverState.ENDED, f"{old.error}; handed over again as {new}"
+            session.add(old)
+            return new
+
+    def _share(self, receiver: int, took: float) -> None:
+        """Who answers slowly waits longer with the rest: the others' hand-overs come in between."""
+        if took > SLOW_SECONDS:
+            self._postpone(receiver, min(took * REST, LONGEST_SILENCE))
+
+    def _postpone(self, receiver: int, seconds: float) -> None:
+        until = time.time() + seconds
+        others = (HandOver.receiver == receiver, HandOver.state.in_(UNSENT), HandOver.next_try < until)  # type: ignore
+        with self._database.write() as session:
+            session.execute(update(HandOver).where(*others).values(next_try=until))  # type: ignore[arg-type]
 
     def _later(self, hand_over: HandOver, why: str, longest: float, *, everything: bool = False) -> None:
         """Try again later; with `everything`, so do all hand-overs to the same partner."""
@@ -114,15 +155,17 @@ class Sending:
         wait = backoff(hand_over.attempts, longest)
         with self._database.write() as session:
             stored = session.get_one(HandOver, hand_over.id)
+            if stored.state in (HandOverState.DELIVERED, HandOverState.ENDED):
+                return  # meanwhile, and it says why
             if stored.error != why:
                 log.info("hand-over %s to party %s waits: %s", stored.id, stored.receiver, why)
-            stored.error, stored.next_try, stored.updated_at = why, now + wait, now
+            if stored.state != HandOverState.REFUSED:  # there it says why it was refused
+                stored.error = why
+            stored.next_try, stored.updated_at = now + wait, now
             stored.attempts += 1
             session.add(stored)
-            if everything:
-                others = (HandOver.receiver == stored.receiver, HandOver.state.in_(UNSENT))  # type: ignore[attr-defined]
-                due = HandOver.next_try < now + wait
-                session.execute(update(HandOver).where(*others, due).values(next_try=now + wait))  # type: ignore
+        if everything:
+            self._postpone(hand_over.receiver, wait)
 
     # ---- commissioning, to the authority ----
 
@@ -195,11 +238,26 @@ class Sending:
                 raise NotYetError("an event is not sealed yet")
             query = select(Seal.id).where(Seal.lane == place[0], Seal.sequence == place[1])  # type: ignore
             self._check_seals(session, [session.execute(query).scalar_one()])
+        self._check_registered(session, own)
+
+    def _check_registered(self, session: Session, own: Sequence[Disclosure]) -> None:
+        """Also what the packs lay in before, and was emptied since, is looked for on chain by who gets them."""
+        numbers = [entry.header.core["custody"]["number"] for entry in own if "custody" in entry.header.core]
+        for chunk in bulk.chunks(numbers):
+            query = select(LogisticUnit).where(LogisticUnit.number.in_(chunk), LogisticUnit.refused == "register")  # type: ignore
+            unit = session.execute(query.limit(1)).scalar()
+            if unit is not None:
+                raise NotYetError(
+                    f"some of it was packed into {unit.uri}, and the chain refused its registration ({unit.refusal}); "
+                    f"when the cause is gone, propose it again (POST /logistic-units/{sscc_of_uri(unit.uri)}/propose)"
+                )
 
     def _halve(self, hand_over: HandOver, uris: list[str]) -> None:
         """Too much for one package: two hand-overs instead."""
         with self._database.write() as session:
             stored = session.get_one(HandOver, hand_over.id)
+            if stored.state != HandOverState.WAITING or stored.units != hand_over.units:
+                return  # halved meanwhile, by another process
             moved = uris[len(uris) // 2 :]
             rows = orjson.loads(stored.ship_rows)
             number = add_hand_over(session, stored.kind, stored.event, stored.receiver, moved, rows)
@@ -270,9 +328,20 @@ class Sending:
         accepted = receipt.outcome == "accepted"
         with self._database.write() as session:
             stored = session.get_one(HandOver, hand_over.id)
-            stored.receipt = orjson.dumps(plain).decode()
+            given = orjson.dumps(plain).decode()
+            if stored.receipt not in (None, given):
+                stored.former = orjson.dumps([*orjson.loads(stored.former), orjson.loads(stored.receipt)]).decode()
+            stored.receipt = given
+            # The receiver may have it checked again, and change its mind.
+            stored.next_try = time.time() + LONGEST_SILENCE
             if stored.state != HandOverState.ENDED:
                 stored.state = HandOverState.DELIVERED if accepted else HandOverState.REFUSED
-            stored.error = None if accepted else "; ".join(receipt.reasons)
+                stored.error = None if accepted else "; ".join(receipt.reasons)
             stored.updated_at = time.time()
             session.add(stored)
+
+
+def _doubted() -> ColumnElement[bool]:
+    """Refused by the receiver, and still on its way: its people may yet have it checked again."""
+    going = select(ShippedUnit.unit).where(ShippedUnit.hand_over == HandOver.id, ShippedUnit.goods == Goods.IN_TRANSIT)  # type: ignore
+    return and_(HandOver.state == HandOverState.REFUSED, going.exists())  # type: ignore[arg-type]

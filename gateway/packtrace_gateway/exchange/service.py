@@ -8,6 +8,7 @@ from packtrace_gateway.exchange.locate import Locator
 from packtrace_gateway.exchange.receiving import Receiving
 from packtrace_gateway.exchange.sending import Sending
 from packtrace_gateway.exchange.signing import RequestVerifier
+from packtrace_gateway.exchange.units import UnitService
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +21,4 @@ class Exchange:
     receiving: Receiving
     custody: CustodyService
     locator: Locator
+    units: UnitService

@@ -96,16 +96,20 @@ class Follower:
         if broken:
             log.info("the chain was reorganised while it was read")
             return FEW_LOGS
-        self._store(logs, blocks, before)
+        self._store(last, logs, blocks, before)
         return len(logs)
 
-    def _store(self, logs: list[Log], blocks: dict[int, Block], end: Block) -> None:
+    def _store(self, last: Checkpoint | None, logs: list[Log], blocks: dict[int, Block], end: Block) -> None:
         with self._database.write() as session:
+            newest = indexed(session)
+            if (newest and (newest.number, newest.hash)) != (last and (last.number, last.hash)):
+                log.warning("another process follows the chain into this database; stop one of the two")
+                return
             for found in logs:
                 indexing.store(session, self._listeners, found, blocks[found.block_number])
-            for block in blocks.values():
-                if block.number in {found.block_number for found in logs} | {end.number}:
-                    session.merge(Checkpoint(number=block.number, hash=block.hash, time=block.timestamp))
+            for number in {found.block_number for found in logs} | {end.number}:
+                block = blocks[number]
+                session.merge(Checkpoint(number=block.number, hash=block.hash, time=block.timestamp))
             session.flush()
             kept = select(Checkpoint.number).order_by(col(Checkpoint.number).desc()).offset(KEPT_CHECKPOINTS).limit(1)
             oldest = session.exec(kept).first()

@@ -23,6 +23,9 @@ class Operation(SQLModel, table=True):
     receipt: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32)))
     time: int | None = Field(default=None, sa_column=Column(BigInteger))
     caller: str
+    request: str | None = Field(
+        default=None, max_length=64, unique=True, index=True
+    )  # the client's own name for what it asked
     event: int | None = None  # the EPCIS event that was recorded of it
 
 

@@ -26,6 +26,14 @@ class Packs(BaseModel):
         Literal["custody gap", "not verified"] | None,
         Field(description="Go on although the verdict says this; the person who decides answers for it."),
     ] = None
+    request: Annotated[
+        str | None,
+        Field(
+            min_length=16,
+            max_length=64,
+            description="The client's own name for this request, random: sent again with it, nothing is done twice.",
+        ),
+    ] = None
 
 
 class Change(Packs):
@@ -68,21 +76,20 @@ def reverse(
 def _submit(gateway: Gateway, packs: Packs, to: Status, caller: Caller) -> dict[str, Any]:
     assert packs.acknowledge is None or packs.acknowledge in ON_ACKNOWLEDGEMENT
     scans = [code.scan() for code in packs.packs]
-    number, verified = gateway.status.change(scans, to, caller.name, packs.acknowledge)
+    number, verified = gateway.status.change(scans, to, caller.name, packs.acknowledge, packs.request)
     return _view(gateway, number) | {"verdicts": [entry.verdict.to_json() for entry in verified]}
 
 
 def _view(gateway: Gateway, number: int) -> dict[str, Any]:
     operation, units = gateway.status.operation(number)
-    to = Status(operation.to)
     return {
         "id": operation.id,
-        "to": to.name.lower(),
+        "to": Status(operation.to).name.lower(),
         "reverses": operation.reverses,
         "state": operation.state,
         "proof": gateway.outbox.row(operation.outbox).state,
         "error": operation.error,
         "time": operation.time,
         "case": case_number(operation.receipt) if operation.receipt else None,
-        "packs": [{"uri": unit.uri, "outcome": outcome_words(unit, to)} for unit in units],
+        "packs": [{"uri": unit.uri, "outcome": outcome_words(unit, operation)} for unit in units],
     }

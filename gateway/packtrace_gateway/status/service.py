@@ -88,9 +88,12 @@ class StatusService:
         outbox.register("PackLedger", "reverseStatus", _Reversed(self))
 
     def change(
-        self, scans: Sequence[Scan], to: Status, caller: str, acknowledged: str | None
+        self, scans: Sequence[Scan], to: Status, caller: str, acknowledged: str | None, request: str | None = None
     ) -> tuple[int, list[Verified]]:
         """Submit a change; the operation's id, and the verdicts that it was submitted on.
+
+        `request` is the client's own name for it: a client that lost the answer asks again, and what was submitted
+        under this name is not submitted twice. It would be a conflict with itself, and a false alarm everywhere.
 
         A change that the chain will refuse is submitted all the same: its Conflict is the evidence of a clone. Raises
         NotSubmitted when a code is not that of a pack whose status could change, or a finding was not acknowledged.
@@ -100,13 +103,21 @@ class StatusService:
                 f"name 1 to {MAX_UNITS} packs in one call", field="packs", value=len(scans), rule="IPackLedger"
             )
         _check_unique(scans)
+        uris = [sgtin_uri(scan.gtin, scan.serial) for scan in scans]
+        with self._database.read() as session:
+            before = self._requested(session, request, to, uris)
+        if before is not None:
+            return before, []
         verified = [self._verify.verify(scan) for scan in scans]
         subjects = [self._subject(entry, f"packs[{at}]", acknowledged) for at, entry in enumerate(verified)]
         openings = merkle.root([subject.leaf for subject in subjects])
         units = b"".join(subject.unit.to_bytes(UNIT_BYTES, "big") for subject in subjects)
         with self._database.write() as session:
+            before = self._requested(session, request, to, uris)
+            if before is not None:
+                return before, []
             if to in GONE:
-                self._check_reachable(session, [subject.uri for subject in subjects])
+                self._check_reachable(session, uris)
             row = self._outbox.enqueue(
                 session,
                 contract="PackLedger",
@@ -115,9 +126,24 @@ class StatusService:
                 key="operate",
                 reference=f"status:{to.name}",
             )
-            operation = Operation(to=int(to), outbox=row, state="pending", openings=openings, caller=caller)
+            operation = Operation(
+                to=int(to), outbox=row, state="pending", openings=openings, caller=caller, request=request
+            )
             number = self._add(session, operation, [(subject.uri, subject.unit) for subject in subjects])
         return number, verified
+
+    def _requested(self, session: Session, request: str | None, to: Status, uris: Sequence[str]) -> int | None:
+        """The operation that was submitted under this name; None where there is none, or no name."""
+        if request is None:
+            return None
+        operation = session.execute(select(Operation).where(Operation.request == request)).scalar()  # type: ignore[arg-type]
+        if operation is None:
+            return None
+        number: int = operation.id or 0
+        if (operation.to, [unit.uri for unit in self._operation(session, number)[1]]) != (int(to), list(uris)):
+            message = f"operation {number} has this name, and is another; give each request a name of its own"
+            raise LifecycleError(message, field="request", value=request, rule=RULE)
+        return number
 
     def reverse(self, number: int, caller: str) -> int:
         """Take a dispense (export, sample) back, for every pack that it changed; the new operation's id.
@@ -345,10 +371,11 @@ def _is_changed(unit: OperationUnit) -> bool:
     return unit.outcome is not None and unit.outcome < REFUSED
 
 
-def outcome_words(unit: OperationUnit, to: Status) -> str:
+def outcome_words(unit: OperationUnit, operation: Operation) -> str:
     """What became of one pack, in words."""
+    to = Status(operation.to)
     if unit.outcome is None:
-        return "pending"
+        return "refused: the whole call was turned away" if operation.state == "refused" else "pending"
     if unit.outcome < REFUSED:
         words = {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}
         return words.get(to, to.name.lower().replace("_", " "))

@@ -228,9 +228,9 @@ class Party:
 
 
 @contextmanager
-def holding(party: Party) -> Iterator[None]:
-    """The gateway's own hand-over worker does nothing meanwhile."""
-    worker = next(worker for worker in party.gateway.workers._workers if worker.name == "hand-over")
+def holding(party: Party, name: str = "hand-over") -> Iterator[None]:
+    """One of the gateway's workers does nothing meanwhile."""
+    worker = next(worker for worker in party.gateway.workers._workers if worker.name == name)
     original = worker._run_once
     idle = threading.Event()
 
@@ -303,6 +303,9 @@ class World:
             plant.pack(pallet, boxes),
         )
         return pallet, boxes, uris
+
+    def holding(self, number: int, worker: str) -> Any:
+        return holding(self[number], worker)
 
     def by_hand(self) -> "ByHand":
         return ByHand()

@@ -184,7 +184,8 @@ def test_a_pack_that_is_recorded_as_being_here_cannot_come_in_a_shipment(world: 
     plant.capture(plant.ship(SHOP, [pallet]))
     first = shop.wait_arrival(pallet, "quarantined")
     assert "is recorded as being here" in first["reasons"][0]
-    plant.wait_hand_over(pallet, "refused", error="is recorded as being here")
+    told = plant.wait_hand_over(pallet, "refused", error="contradicts the receiver's own records")
+    assert pack not in str(told["receipt"]), "where a pack is, is none of its sender's business"
 
     shop.post(f"/arrivals/{first['id']}/refuse")
     plant.wait_goods(pallet, "refused")

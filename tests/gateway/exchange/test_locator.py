@@ -9,11 +9,14 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from sqlalchemy import select
 
+from packtrace.facts import batch_number
 from packtrace.gs1 import split_sgtin_uri
 from packtrace.scan import Scan
 from packtrace_gateway.exchange import locate, signing
 from packtrace_gateway.keys import Purpose
+from packtrace_gateway.ledger.models import BatchRow
 
 MAH, PLANT, WHOLESALER, PHARMACY, SHOP = 10, 11, 20, 30, 31
 
@@ -48,6 +51,26 @@ def test_a_serial_that_was_never_made_is_denied_with_a_signature(world: Any, pac
     assert found[0].kind == "never"
     assert found[0].pedigree is None
     assert found[0].signer in world.signers(PLANT, Purpose.OPERATE)
+
+
+def test_never_is_said_only_by_who_commissions_all_of_the_product(world: Any, pack: str) -> None:
+    """A contract manufacturer's genuine pack would else be called unknown."""
+    plant, ask = world[PLANT], world[PHARMACY].gateway.exchange.locator.ask
+    with plant.gateway.database.write() as session:
+        known = session.execute(select(BatchRow).limit(1)).scalar_one()
+        where = {"block_number": known.block_number, "log_index": 9999, "tx_hash": bytes(32), "time": 0}
+        more = {"mah": known.mah, "lot_key": bytes(32), "count": 1}
+        session.add(BatchRow(batch=batch_number(40, 1), product=known.product + 1, **more, **where))
+    assert ask(scan_of(pack + "X"))[0].kind == "never", "that was another product"
+    with plant.gateway.database.write() as session:
+        session.get_one(BatchRow, batch_number(40, 1)).product = known.product
+    try:
+        assert ask(scan_of(pack + "X")) is None
+        assert world[PHARMACY].verify(pack + "X")["headline"] == "not verified"
+        assert ask(scan_of(pack))[0].kind == "unit"
+    finally:
+        with plant.gateway.database.write() as session:
+            session.delete(session.get_one(BatchRow, batch_number(40, 1)))
 
 
 @pytest.mark.parametrize("printed", [{"lot": "L2"}, {"expiry": date(2031, 6, 30)}])

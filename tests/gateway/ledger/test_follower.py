@@ -227,3 +227,19 @@ def test_unsigned_numbers_of_64_bits_come_back_as_they_were(number):
 def test_number_that_is_no_unsigned_one_is_refused(number):
     with pytest.raises(ValueError):
         Unsigned64().process_bind_param(number, sqlite.dialect())
+
+
+def test_two_processes_on_one_database_store_every_event_once(index, network, chain, released, monkeypatch):
+    other = Follower(index.database, network.node, network.deployment)
+    store = Follower._store
+
+    def meanwhile(self, *args):  # the other one is quicker, between this one's reading and its writing
+        monkeypatch.setattr(Follower, "_store", store)
+        while other.run_once() == 0.0:
+            pass
+        store(self, *args)
+
+    network.act(chain.PHARMACY, "operate", "PackLedger", "changeStatus", [SUPPLIED, chain.units(9), bytes(32)])
+    monkeypatch.setattr(Follower, "_store", meanwhile)
+    index.follow()
+    assert len(index.ask(service.history, unit_of(chain, 9))) == 1
