@@ -23,7 +23,8 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     bytes32 private constant PROPOSE = keccak256(
         "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)"
     );
-    bytes32 private constant RELEASE = keccak256("Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant RELEASE =
+        keccak256("Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant WITHDRAW = keccak256("Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant CHANGE_STATUS =
         keccak256("ChangeStatus(uint8 to,bytes units,bytes32 openings,address signer,uint256 nonce,uint48 deadline)");
@@ -113,10 +114,11 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         emit BatchProposed(batch, mah, proposal.lotKey, product, proposal.count);
     }
 
-    function release(uint64 batch, Consent calldata consent) external whenNotPaused {
-        _accept(abi.encode(RELEASE, batch), consent);
+    function release(uint64 batch, bytes32 itemRoot, Consent calldata consent) external whenNotPaused {
+        _accept(abi.encode(RELEASE, batch, itemRoot), consent);
         Batch storage data = _batches[batch];
         if (data.state != BatchState.PROPOSED) revert BatchNotProposed(batch);
+        if (data.itemRoot != itemRoot) revert WrongItemRoot(batch, data.itemRoot);
         REGISTRY.qualityAuthority(consent.signer, data.product);
         data.state = BatchState.RELEASED;
         data.releasedAt = uint40(block.timestamp);

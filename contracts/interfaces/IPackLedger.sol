@@ -82,6 +82,8 @@ interface IPackLedger {
     error BatchNumberNotYours(uint64 batch, uint32 party);
     error BatchExists(uint64 batch);
     error BatchNotProposed(uint64 batch);
+    /// @notice The batch that stands under this number has other items: `onChain` is the root of its item tree.
+    error WrongItemRoot(uint64 batch, bytes32 onChain);
     error InvalidCount(uint32 count);
     error InvalidExpiry(uint40 expiresAt);
     error InvalidUnits(uint256 length);
@@ -105,8 +107,11 @@ interface IPackLedger {
 
     /// @dev typed data: Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)
     function propose(Proposal calldata proposal, Consent calldata consent) external;
-    /// @dev typed data: Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)
-    function release(uint64 batch, Consent calldata consent) external;
+    /// @notice Release a proposal, by a qualified person of its product, who consents to the very items: a reorganisation
+    /// could put another proposal under the same number.
+    /// @dev typed data: Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)
+    /// @param itemRoot the proposal's, else WrongItemRoot
+    function release(uint64 batch, bytes32 itemRoot, Consent calldata consent) external;
     /// @notice Withdraw a proposal that was not released; by a LINE key of the proposing premises.
     /// @dev typed data: Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)
     function withdraw(uint64 batch, Consent calldata consent) external;

@@ -212,7 +212,11 @@ abstract contract Fixture {
     }
 
     function proposalOf(uint64 batch) internal pure returns (IPackLedger.Proposal memory) {
-        return IPackLedger.Proposal(batch, PRODUCT, LOT, keccak256(abi.encode("root", batch)), 10_000, EXPIRES);
+        return IPackLedger.Proposal(batch, PRODUCT, LOT, rootOf(batch), 10_000, EXPIRES);
+    }
+
+    function rootOf(uint64 batch) internal pure returns (bytes32) {
+        return keccak256(abi.encode("root", batch));
     }
 
     function propose(uint256 key, IPackLedger.Proposal memory proposal) internal {
@@ -227,11 +231,18 @@ abstract contract Fixture {
     }
 
     function release(uint256 key, uint64 batch) internal {
+        release(key, batch, rootOf(batch));
+    }
+
+    function release(uint256 key, uint64 batch, bytes32 itemRoot) internal {
         Consent memory consent = consentOf(
-            key, address(ledger), "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)", abi.encode(batch)
+            key,
+            address(ledger),
+            "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)",
+            abi.encode(batch, itemRoot)
         );
         arm();
-        ledger.release(batch, consent);
+        ledger.release(batch, itemRoot, consent);
     }
 
     function withdraw(uint256 key, uint64 batch) internal {

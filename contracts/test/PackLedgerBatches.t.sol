@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IPackLedger} from "../interfaces/IPackLedger.sol";
 import {IPartyRegistry} from "../interfaces/IPartyRegistry.sol";
 import {IRecallBoard} from "../interfaces/IRecallBoard.sol";
-import {Status} from "../interfaces/Types.sol";
+import {Consent, Status} from "../interfaces/Types.sol";
 import {Fixture} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
@@ -46,7 +46,7 @@ contract PackLedgerBatchesTest is Fixture {
         proposal.lotKey = lot;
         propose(LINE_KEY, proposal);
         vm.warp(NOW + 7);
-        release(QP_KEY, batch);
+        release(QP_KEY, batch, root);
         IPackLedger.Batch memory wanted = IPackLedger.Batch(
             root, lot, 1, MAKER, proposal.count, proposal.expiresAt, NOW, NOW + 7, IPackLedger.BatchState.RELEASED
         );
@@ -63,6 +63,31 @@ contract PackLedgerBatchesTest is Fixture {
         assertEq(ledger.batchOf(batch).releasedAt, NOW + 10, "time");
         refused(IPackLedger.BatchNotProposed.selector, batch);
         release(QP_KEY, batch);
+    }
+
+    function test_other_items_than_those_signed_are_not_released() external {
+        propose(LINE_KEY, proposalOf(batch));
+        refused(abi.encodeWithSelector(IPackLedger.WrongItemRoot.selector, batch, rootOf(batch)));
+        release(QP_KEY, batch, rootOf(batch + 1));
+        assertTrue(ledger.batchOf(batch).state == IPackLedger.BatchState.PROPOSED, "state");
+    }
+
+    /// The qualified person signed when another proposal stood under the number: a reorganisation has put this one there.
+    function test_release_signed_for_a_proposal_that_was_reorganised_away_is_refused() external {
+        uint256 before = vm.snapshotState();
+        propose(LINE_KEY, proposalOf(batch));
+        Consent memory consent = consentOf(
+            QP_KEY,
+            address(ledger),
+            "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)",
+            abi.encode(batch, rootOf(batch))
+        );
+        vm.revertToState(before);
+        IPackLedger.Proposal memory other = proposalOf(batch);
+        other.itemRoot = "other items";
+        propose(LINE_KEY, other);
+        vm.expectRevert(abi.encodeWithSelector(IPackLedger.WrongItemRoot.selector, batch, bytes32("other items")));
+        ledger.release(batch, rootOf(batch), consent);
     }
 
     function test_line_cannot_release() external {

@@ -63,17 +63,20 @@ def world(chain: Any) -> Any:
     return chain
 
 
+def root_of(own: int) -> bytes:
+    return hashlib.sha256(ROOT + bytes([own])).digest()
+
+
 def propose(world: Any, own: int, count: int = 10_000) -> Any:
     batch = batch_of(PLANT, own)
     lot = hashlib.sha256(LOT + bytes([own])).digest()
-    root = hashlib.sha256(ROOT + bytes([own])).digest()
-    values = {"batch": batch, "productKey": PRODUCT, "lotKey": lot, "itemRoot": root, "count": count,
+    values = {"batch": batch, "productKey": PRODUCT, "lotKey": lot, "itemRoot": root_of(own), "count": count,
               "expiresAt": EXPIRES}  # fmt: skip
     return world.relay(world.line, "PackLedger", "propose", values)
 
 
 def release(world: Any, own: int) -> Any:
-    return world.relay(world.qp, "PackLedger", "release", {"batch": batch_of(PLANT, own)})
+    return world.relay(world.qp, "PackLedger", "release", {"batch": batch_of(PLANT, own), "itemRoot": root_of(own)})
 
 
 def change(world: Any, key: Any, to: int, units: bytes) -> Any:

@@ -50,7 +50,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "PartyRegistry.authoriseQuality": {"productKey": PRODUCT, "key": KEY.address, "until": HERE_ON},
     "PackLedger.propose": {"batch": BATCH, "productKey": PRODUCT, "lotKey": LOT, "itemRoot": digest_of("root"),
                            "count": 10_000, "expiresAt": HERE_ON},
-    "PackLedger.release": {"batch": BATCH},
+    "PackLedger.release": {"batch": BATCH, "itemRoot": digest_of("root")},
     "PackLedger.withdraw": {"batch": BATCH},
     "PackLedger.changeStatus": {"to": 1, "units": packed(UNIT, UNIT + 1), "openings": digest_of("openings")},
     "PackLedger.reverseStatus": {"id": digest_of("receipt"), "positions": b"\x00\x02"},
@@ -182,7 +182,7 @@ def supply(chain: Any) -> Any:
     chain.relay(chain.maker, "PartyRegistry", "authoriseQuality",
                 {"productKey": PRODUCT, "key": chain.line.address, "until": forever})  # fmt: skip
     chain.relay(chain.line, "PackLedger", "propose", MESSAGES["PackLedger.propose"])
-    chain.relay(chain.line, "PackLedger", "release", {"batch": BATCH})
+    chain.relay(chain.line, "PackLedger", "release", MESSAGES["PackLedger.release"])
     return chain
 
 

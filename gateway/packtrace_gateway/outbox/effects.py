@@ -42,7 +42,7 @@ def own_events(contract: str, function: str, args: Sequence[Any], digest: bytes 
             return [("Appended", {"lane": lane, "sequence": sequence, "root": root, "count": count})]
         case "PackLedger", "propose", (batch, _, lot_key, _, count, _), _:
             return [("BatchProposed", {"batch": batch, "lotKey": lot_key, "count": count})]
-        case "PackLedger", "release", batch, _:
+        case "PackLedger", "release", batch, _, _:
             return [("BatchReleased", {"batch": batch})]
         case "PackLedger", "withdraw", batch, _:
             return [("BatchWithdrawn", {"batch": batch})]

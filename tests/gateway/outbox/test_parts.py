@@ -35,7 +35,7 @@ ARGUMENTS = {
     ("PartyRegistry", "authoriseLine"): [b"p" * 32, 11, 99],
     ("PartyRegistry", "authoriseQuality"): [b"p" * 32, KEY.lower(), 99],
     ("PackLedger", "propose"): [PROPOSAL],
-    ("PackLedger", "release"): [4],
+    ("PackLedger", "release"): [4, b"i" * 32],
     ("PackLedger", "withdraw"): [4],
     ("PackLedger", "changeStatus"): [1, b"u" * 16, b"o" * 32],
     ("PackLedger", "reverseStatus"): [RECEIPT, b"\0"],

@@ -53,7 +53,7 @@ ARGUMENTS: dict[tuple[str, str], list[Any]] = {
     ("PartyRegistry", "authoriseLine"): [PRODUCT_KEY, 10, 99],
     ("PartyRegistry", "authoriseQuality"): [PRODUCT_KEY, KEY.address, 99],
     ("PackLedger", "propose"): [PROPOSAL],
-    ("PackLedger", "release"): [BATCH],
+    ("PackLedger", "release"): [BATCH, b"\7" * 32],
     ("PackLedger", "withdraw"): [BATCH],
     ("PackLedger", "changeStatus"): [1, packed(1, 2), b"\3" * 32],
     ("PackLedger", "reverseStatus"): [RECEIPT, b"\0"],
@@ -222,10 +222,10 @@ def variants(value: Any) -> list[Any]:
     ],
 )
 def test_signature_that_the_contracts_would_refuse_is_refused(spoil: Any) -> None:
-    consent = sign(KEY, DEPLOYMENT, "PackLedger", "release", [1], 0, 9)
+    consent = sign(KEY, DEPLOYMENT, "PackLedger", "release", [1, bytes(32)], 0, 9)
     spoilt = replace(consent, signature=spoil(consent.signature))
     with pytest.raises(EvidenceError, match="signature"):
-        recover(DEPLOYMENT, "PackLedger", "release", [1], spoilt)
+        recover(DEPLOYMENT, "PackLedger", "release", [1, bytes(32)], spoilt)
 
 
 def test_message_is_complete_for_a_wallet() -> None:
@@ -249,9 +249,9 @@ def test_message_is_complete_for_a_wallet() -> None:
     [
         ("PackLedger", "statusOf", [1]),
         ("PackLedger", "release", []),
-        ("PackLedger", "release", ["x"]),
-        ("PackLedger", "release", [2**64]),
-        ("PackLedger", "release", [-1]),
+        ("PackLedger", "release", ["x", bytes(32)]),
+        ("PackLedger", "release", [2**64, bytes(32)]),
+        ("PackLedger", "release", [-1, bytes(32)]),
         ("CustodyLedger", "register", [[{"number": 1}]]),
         ("EventLog", "append", [0, 0, b"\1" * 33, 1]),
     ],

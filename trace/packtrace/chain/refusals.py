@@ -38,6 +38,8 @@ MEANINGS: dict[str, str] = {
     "its proposer's",
     "BatchExists": "batch {batch} is on chain already; take the next number",
     "BatchNotProposed": "batch {batch} is not waiting for release; it was never proposed, or is released or withdrawn",
+    "WrongItemRoot": "the chain holds other items under batch {batch} (root {onChain}) than those that were signed; check "
+    "which proposal stands there before it is released",
     "InvalidCount": "a batch of {count} units is not possible; it has 1 to 1048576",
     "InvalidExpiry": "the expiry {expiresAt} is in the past, or not 00:00 UTC of a day; check the lot's expiry date",
     "InvalidUnits": "a list of {length} bytes is not 1 to 256 unit numbers of 8 bytes; split the call",

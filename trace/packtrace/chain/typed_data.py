@@ -35,7 +35,7 @@ TYPES: dict[tuple[str, str], str] = {
     "address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "propose"): "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,"
     "uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)",
-    ("PackLedger", "release"): "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "release"): "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "withdraw"): "Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "changeStatus"): "ChangeStatus(uint8 to,bytes units,bytes32 openings,"
     "address signer,uint256 nonce,uint48 deadline)",
