@@ -51,8 +51,10 @@ def own_events(contract: str, function: str, args: Sequence[Any], digest: bytes 
             return [("StatusChanged", {**number, "to": to, "openings": openings, "units": units})]
         case "PackLedger", "reverseStatus", (number, *_), _, _:
             return [("StatusReversed", {"id": number})]
-        case "PackLedger", "liftStatus", units, _, _:
+        case "PackLedger", "liftStatus", units, _, _, _:
             return [("StatusLifted", {"units": units})]
+        case "PackLedger", "restoreStatus", (number, *_), _, ground, _, _:
+            return [("StatusRestored", {"id": number, "ground": ground})]
         case "CustodyLedger", "register", registrations, _:
             names = ("number", "ssccCommitment", "contentRoot", "count")
             return [("Registered", dict(zip(names, one[:4], strict=True))) for one in registrations]

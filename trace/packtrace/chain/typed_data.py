@@ -41,7 +41,10 @@ TYPES: dict[tuple[str, str], str] = {
     "address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "reverseStatus"): "ReverseStatus(bytes32 id,bytes positions,"
     "address signer,uint256 nonce,uint48 deadline)",
-    ("PackLedger", "liftStatus"): "LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "liftStatus"): "LiftStatus(bytes units,bool duplicates,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "restoreStatus"): "RestoreStatus(bytes32 id,bytes positions,uint8 ground,"
+    "address signer,uint256 nonce,uint48 deadline)",
     ("CustodyLedger", "register"): "Register(Registration[] registrations,"
     "address signer,uint256 nonce,uint48 deadline)"
     "Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)",
