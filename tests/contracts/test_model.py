@@ -27,7 +27,7 @@ FOREVER, EXPIRES = 2**40 - 1, 4_102_444_800
 PRODUCT = b"p" * 32
 REFUSED = 0x80
 KINDS = ("change", "reverse", "restore", "lift", "prove")
-CALLS, MOST = 40, 6  # calls at least, until one of every kind has changed something; units of a call at most
+CALLS, MOST = 25, 5  # calls at least, until one of every kind has changed something; units of a call at most
 
 # to: from, roles, the holder too, before release too, only what may be sold
 A, S, D, E, P, F, T, L, Q = Status
@@ -271,7 +271,7 @@ def random_call(dice: random.Random, pool: Sequence[int], pairs: Sequence[tuple[
     return Call("change", dice.choice((PHARMACY, OTHER) if to is S else tuple(ROLES)), to, units)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_ledger_agrees_with_the_model_and_packed_calls_with_single_ones(ledger: Ledger, seed: int) -> None:
     dice = random.Random(seed)
     pairs = same_serial(ledger)

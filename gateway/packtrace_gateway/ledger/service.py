@@ -30,7 +30,8 @@ MAX_LISTED = 1_000  # rows of one answer
 class UnitCall:
     """What one call did to one unit: `found` is the status that it changed, or None where it was refused.
 
-    Of a restoration, `to` is the status that the unit has again, and `found` the one that was undone.
+    Of a restoration, `to` is the status that the unit has again and `found` the one that was undone; where it was
+    refused, `to` is the status that was to be undone.
     """
 
     kind: CallKind
@@ -125,9 +126,10 @@ def _unit_call(session: Session, call: StatusCallRow, position: int) -> UnitCall
     outcome = call.outcomes[position]
     refused = outcome >= REFUSED
     to, found = Status(call.to), None if refused else Status(outcome)
-    if call.kind is CallKind.RESTORED and found is not None:
-        undone = receipt(session, call.call)
-        to, found = found, None if undone is None else Status(int(str(undone["to"])))
+    if call.kind is CallKind.RESTORED:
+        query = select(StatusCallRow.to).where(StatusCallRow.call == call.call, StatusCallRow.kind == CallKind.CHANGED)
+        undone = Status(session.exec(query).first() or 0)
+        to, found = (found, undone) if found is not None else (undone, None)
     return UnitCall(
         kind=call.kind,
         call=call.call,
