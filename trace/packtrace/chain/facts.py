@@ -202,7 +202,7 @@ class ChainReader:
         return self._read([receipt], _receipt_hash, view).get(receipt)
 
     def status_change(self, unit: int, receipt: Receipt, view: View | None = None) -> StatusChange | None:
-        """The change of `unit` that `receipt` tells of, if the chain confirms it and it was not reversed since."""
+        """The change of `unit` that `receipt` tells of, if the chain confirms it and it was not taken back since."""
         return self._read([unit], lambda number: _change(number, receipt), view).get(unit)
 
     # ---- inside ----
@@ -304,8 +304,8 @@ def _logistic(number: int) -> _Question:
 def _unit(number: int) -> _Question:
     """Means a pair: the facts without the product's key, and the product's number."""
 
-    def meaning(facts: tuple[int, dict[str, Any], int, int]) -> tuple[UnitFacts, int] | None:
-        status, batch, recall, recalled_at = facts
+    def meaning(facts: tuple[int, dict[str, Any], int, int, int]) -> tuple[UnitFacts, int] | None:
+        status, batch, recall, recalled_at, twin = facts
         state = BatchState(batch["state"])
         if state is BatchState.NONE:
             return None
@@ -320,7 +320,7 @@ def _unit(number: int) -> _Question:
             released_at=batch["releasedAt"],
             state=state,
         )
-        return UnitFacts(Status(status), found, Recall(recall), recalled_at), batch["product"]
+        return UnitFacts(Status(status), found, Recall(recall), recalled_at, twin or None), batch["product"]
 
     return _Question([Call("PackLedger", "factsOf", [number])], meaning)
 
