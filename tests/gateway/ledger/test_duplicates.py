@@ -78,7 +78,7 @@ def alerts_of(network, tmp_path, index):
             "node": network.devnet.url, "deployment": str(tmp_path / "none.json"), "port": 0,
         }  # fmt: skip
         made = settings.from_values(values, folder=tmp_path)
-        found = AlertService(made, index.database, ChainReader(network.node, network.deployment))
+        found = AlertService(made, index.database)
         index.follower.register(found)
         return found
 
