@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
-from packtrace.chain.node import Node
+from packtrace.chain.nodes import Nodes
 from packtrace.errors import ChainError, ChainUnreachable, PacktraceError
 from packtrace.scan import Place
 from packtrace_gateway import problems, reference
@@ -92,6 +92,7 @@ BULK: tuple[str, ...] = ("/capture", "/events")  # bodies up to `max_body`; all 
 SIGNED: tuple[str, ...] = ("/exchange",)  # authenticated by a partner's signature, not by an API key
 
 NODE_CHECK_EVERY = 15.0  # seconds
+NODES_CHECK_EVERY = 2.0  # where there are several: a block is final once all have said so
 # Python's own. A library below eth-account (py_ecc) raises it to 100,000 on import, and then 100 kB of `[[[[…` overflow
 # the C stack in json.loads and kill the process.
 RECURSION_LIMIT = 1000
@@ -109,7 +110,7 @@ def build(settings: Settings) -> Gateway:
     database = Database(settings.database_url)
     database.check_schema()
     deployment = Deployment.load(settings.deployment)
-    node = Node(settings.node, settings.node_timeout)
+    node = Nodes(settings.node, settings.node_timeout, deployment=deployment, finality=settings.finality)
     reader = ChainReader(node, deployment, settings.finality)
     keys = KeyRing.load(settings)
     store, outbox, workers = EventStore(), Outbox(database), Workers()
@@ -226,12 +227,15 @@ def _add_own_routes(app: FastAPI, gateway: Gateway) -> None:
         workers = gateway.workers.health()
         database = _database_state(gateway.database)
         working = database == "ok" and all(worker.running for worker in workers)
-        healthy = working and not any(worker.failures for worker in workers)
+        node = gateway.node
+        healthy = working and not node.disagreement and not any(worker.failures for worker in workers)
         response.status_code = 200 if working else 503
         return {
             "status": "ok" if healthy else "degraded" if working else "failing",
             "version": app.version,
             "database": database,
+            "nodes": [endpoint.state for endpoint in node.endpoints],
+            "finality": "the nodes disagree" if node.disagreement else "ok",
             "workers": workers,
         }
 
@@ -255,7 +259,7 @@ def _database_state(database: Database) -> str:
 
 def _check_node_at_start(gateway: Gateway) -> None:
     try:
-        gateway.node.check(gateway.deployment)
+        gateway.node.check_all()
     except ChainUnreachable as error:
         log.warning("starting without the chain: %s", error)
     except ChainError as error:
@@ -266,5 +270,5 @@ def _check_node_at_start(gateway: Gateway) -> None:
 
 
 def _check_node(gateway: Gateway) -> float:
-    gateway.node.check(gateway.deployment)
-    return NODE_CHECK_EVERY
+    gateway.node.check_all()
+    return NODES_CHECK_EVERY if gateway.node.several else NODE_CHECK_EVERY

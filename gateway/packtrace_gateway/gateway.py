@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Request
 
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
-from packtrace.chain.node import Node
+from packtrace.chain.nodes import Nodes
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.alerts.service import AlertService
 from packtrace_gateway.batches.service import BatchService
@@ -33,7 +33,7 @@ class Gateway:
     settings: Settings
     database: Database
     keys: KeyRing
-    node: Node
+    node: Nodes
     deployment: Deployment
     reader: ChainReader
     workers: Workers

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlmodel import SQLModel, create_engine
 
 from packtrace.chain.contracts import Event
+from packtrace.chain.node import Node
 from packtrace.chain.refusals import ChainRefusal
 from packtrace.chain.rpc_errors import NodeError
 from packtrace.chain.typed_data import TYPES, Consent
@@ -147,10 +148,11 @@ def test_refusal_is_an_answer_only_when_it_does_not_pass(error, retracted, meani
 # ---- fees ----
 
 
-class Answers:
+class Answers(Node):
     """A node that answers what it is told to."""
 
     def __init__(self, base, price, tip):
+        super().__init__("http://127.0.0.1:9")
         self.answers = [{} if base is None else {"baseFeePerGas": hex(base)}, hex(price), tip]
 
     def batch(self, requests):

@@ -13,7 +13,9 @@ from packtrace.chain.contracts import decode_error
 from packtrace.chain.refusals import ChainRefusal
 from packtrace.errors import ChainError
 
-Kind = Literal["already known", "nonce too low", "underpriced", "insufficient funds", "reverted", "other"]
+Kind = Literal[
+    "already known", "nonce too low", "underpriced", "insufficient funds", "reverted", "unknown block", "other"
+]
 
 KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("already known", re.compile(r"already known|already imported|known transaction", re.IGNORECASE)),
@@ -24,6 +26,7 @@ KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ),
     ("insufficient funds", re.compile(r"insufficient (funds|balance)|upfront cost exceeds", re.IGNORECASE)),
     ("reverted", re.compile(r"revert", re.IGNORECASE)),
+    ("unknown block", re.compile(r"(header|block) not found|unknown block|not (currently )?canonical", re.IGNORECASE)),
 )
 """How Geth, Besu, Anvil and Hardhat word the refusals that a sender must tell apart."""
 
