@@ -53,6 +53,10 @@ from packtrace_gateway.keeping.recovery import Recovery
 from packtrace_gateway.keys import KeyRing, Purpose
 from packtrace_gateway.labels import routes as label_routes
 from packtrace_gateway.ledger.follower import Follower
+from packtrace_gateway.metrics import routes as metrics_routes
+from packtrace_gateway.metrics.requests import Measured
+from packtrace_gateway.metrics.service import Metrics
+from packtrace_gateway.metrics.watch import ChainWatch
 from packtrace_gateway.outbox import routes as outbox_routes
 from packtrace_gateway.outbox.context import Context, Policy
 from packtrace_gateway.outbox.service import KEYS, Outbox
@@ -85,6 +89,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     people_routes.router,
     exchange_routes.router,
     outbox_routes.router,
+    metrics_routes.router,
     keeping_routes.router,
     access_routes.router,
 )
@@ -128,6 +133,9 @@ def build(settings: Settings) -> Gateway:
         locator=Locator(settings, database, store, keys, directory, client),
     )
     verify = VerifyService(database, store, reader, exchange.locator, LedgerReceipts(database), Place(settings.party))
+    relayers = [account.address for account in keys.accounts(Purpose.RELAYER)]
+    watch = ChainWatch(database, node, settings.finality, relayers)
+    workers.add("metrics", watch.run_once)
     gateway = Gateway(
         settings=settings,
         database=database,
@@ -138,6 +146,7 @@ def build(settings: Settings) -> Gateway:
         workers=workers,
         outbox=outbox,
         store=store,
+        metrics=Metrics(database, node, outbox, workers, watch, version("packtrace")),
         access=AccessService(database),
         serials=SerialService(database, store.known_serials),
         partners=partners,
@@ -214,6 +223,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, large=BULK, large_limit=settings.max_body)
     app.add_middleware(Guard, access=gateway.access, signed=SIGNED)
     app.add_middleware(problems.CatchAll)
+    app.add_middleware(Measured, figures=gateway.metrics.requests)
     for router in ROUTERS:
         app.include_router(router)
     _add_own_routes(app, gateway)

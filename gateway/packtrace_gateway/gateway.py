@@ -16,6 +16,7 @@ from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange.service import Exchange
 from packtrace_gateway.keys import KeyRing
+from packtrace_gateway.metrics.service import Metrics
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
 from packtrace_gateway.products.service import ProductService
@@ -39,6 +40,7 @@ class Gateway:
     workers: Workers
     outbox: Outbox
     store: EventStore
+    metrics: Metrics
 
     access: AccessService
     serials: SerialService
