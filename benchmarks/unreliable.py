@@ -23,7 +23,8 @@ class Proxy:
 
     good · refuse (closes the connection) · hang (until the mode changes) · late (`delay` seconds) · page (a web page) ·
     wrong (JSON-RPC with senseless results) · drop (every second request is lost, or its answer).
-    `rewrite` may change each response, given the request.
+    `rewrite` may change each response, given the request; methods in `held` are answered (with null, for `rewrite`) and
+    not forwarded.
     """
 
     def __init__(self, url: str, *, mode: str = "good", delay: float = 0.5, seed: int = 1) -> None:
@@ -31,6 +32,7 @@ class Proxy:
         self.mode = mode
         self.delay = delay
         self.rewrite: Rewrite | None = None
+        self.held: tuple[str, ...] = ()
         self.requests = 0
         self._random = random.Random(seed)
         self._changed = threading.Event()
@@ -93,11 +95,14 @@ class Proxy:
         fate = self._random.random() if mode == "drop" else 1.0
         if fate < 0.25:
             return None
-        found = self._forward(body)
+        asked = json.loads(body)
+        held = isinstance(asked, dict) and asked["method"] in self.held
+        nothing = {"jsonrpc": "2.0", "id": asked["id"], "result": None} if held else None
+        found = json.dumps(nothing).encode() if held else self._forward(body)
         if fate < 0.5:
             return None
         if mode == "wrong" or self.rewrite:
-            return self._rewritten(json.loads(body), json.loads(found))
+            return self._rewritten(asked, json.loads(found))
         return found
 
     def _forward(self, body: bytes) -> bytes:

@@ -52,6 +52,9 @@ PATIENCE = 10.0
 CONTESTED = "the nodes disagree about"
 """How every `Nodes.disagreement` begins."""
 
+PASSED_OVER = ("unknown block", "busy")
+"""Kinds of refusals that another node may not share."""
+
 T = TypeVar("T")
 Finality = Literal["finalized"] | int
 
@@ -173,7 +176,7 @@ class Nodes(Node):
             return sorted(failing or self.endpoints, key=lambda e: (-e.good, e.rests_until))[:1]
 
     def _ask(self, question: Callable[[Node], T]) -> T:
-        """The answer of the first that gives one; a node that does not know a block yet is passed over too."""
+        """The answer of the first that gives one; a node that is busy, or does not know a block, is passed over too."""
         chosen: Endpoint | None = getattr(self._chosen, "endpoint", None)
         if chosen is not None:
             return self._asked(chosen, question)
@@ -184,7 +187,7 @@ class Nodes(Node):
             except ChainUnreachable as error:
                 trouble = trouble or error
             except NodeError as error:
-                if error.kind != "unknown block":
+                if error.kind not in PASSED_OVER:
                     raise
                 trouble = trouble or error
         assert trouble is not None
