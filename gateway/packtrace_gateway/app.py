@@ -58,7 +58,7 @@ from packtrace_gateway.metrics.requests import Measured
 from packtrace_gateway.metrics.service import Metrics
 from packtrace_gateway.metrics.watch import ChainWatch
 from packtrace_gateway.outbox import routes as outbox_routes
-from packtrace_gateway.outbox.context import Context, Policy
+from packtrace_gateway.outbox.context import GWEI, Context, Policy
 from packtrace_gateway.outbox.service import KEYS, Outbox
 from packtrace_gateway.outbox.worker import OutboxWorker
 from packtrace_gateway.partners import routes as partner_routes
@@ -175,7 +175,7 @@ def _add_workers(gateway: Gateway) -> None:
             deployment=gateway.deployment,
             signers={name: gateway.keys.account(name) for name in KEYS if gateway.keys.has(name)},
             relayers=gateway.keys.accounts(Purpose.RELAYER),
-            policy=Policy(finality=settings.finality),
+            policy=Policy(finality=settings.finality, max_fee=int(settings.max_fee * GWEI)),
         )
     )
     gateway.outbox.on_queued(workers.add("outbox", sender.run_once).wake)

@@ -111,6 +111,13 @@ class Settings(BaseModel):
         "finalized",
         description='When a block counts as final: `"finalized"` asks the node, a number N waits for N blocks on top.',
     )
+    max_fee: float = Field(
+        500.0,
+        gt=0,
+        le=1_000_000,
+        description="The most that is paid for a transaction, in gwei per gas; while the chain asks for more, calls "
+        "wait.",
+    )
     seal_every: float = Field(
         5.0,
         gt=0,

@@ -30,6 +30,8 @@ def offered(node: Node, cap: int) -> Fee:
     Raises `FeeCapError` when not even the next block is within `cap`.
     """
     market = node.fee_market()
+    if market.gas_price == 0:  # a chain without fees: the usual tip of such a node is made up (Anvil: 1 gwei)
+        return Fee(0, None if market.base_fee is None else 0)
     if market.base_fee is None:
         fee, needed = Fee(market.gas_price, None), market.gas_price
     else:

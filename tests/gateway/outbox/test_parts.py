@@ -165,6 +165,8 @@ class Answers(Node):
         (Answers(100, 103, 3), Fee(203, 3)),
         (Answers(100, 103, NodeError("eth_maxPriorityFeePerGas", -32601, "no such method")), Fee(203, 3)),
         (Answers(0, 0, 0), Fee(0, 0)),
+        (Answers(0, 0, 10**9), Fee(0, 0)),
+        (Answers(0, 3, 3), Fee(3, 3)),
         (Answers(None, 0, 0), Fee(0, None)),
         (Answers(None, 20, 0), Fee(20, None)),
         (Answers(600, 603, 3), Fee(1_000, 3)),
