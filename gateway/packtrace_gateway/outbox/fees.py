@@ -36,7 +36,8 @@ def offered(node: Node, cap: int) -> Fee:
         fee, needed = Fee(market.gas_price, None), market.gas_price
     else:
         usual = max(market.gas_price - market.base_fee, 0) if market.tip is None else market.tip
-        fee, needed = Fee(min(2 * market.base_fee + usual, cap), usual), market.base_fee + usual
+        base = max(market.base_fee, market.gas_price - usual)  # some nodes' gas price knows the next block's base fee
+        fee, needed = Fee(min(2 * base + usual, cap), usual), base + usual
     if needed > cap:
         raise FeeCapError(
             "the chain's fee is above the highest that may be paid; the call waits until it falls",
