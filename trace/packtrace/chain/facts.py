@@ -93,7 +93,8 @@ class ChainReader:
         final = tagged[0] if tagged else None
         if isinstance(self.finality, int) and newest.number >= self.finality:
             (final,) = self.node.blocks([newest.number - self.finality])
-        final = final or self.node.block(0)  # a young chain: nothing but its beginning is final
+        if final is None or self.node.disagreement:
+            final = self.node.block(0)  # a young chain, or nodes that disagree: nothing but the beginning is final
         with self._lock:
             if known and known == self._known_final and still != known:
                 self._forget()
