@@ -6,6 +6,7 @@ import {IPackLedger} from "./interfaces/IPackLedger.sol";
 import {IPartyRegistry} from "./interfaces/IPartyRegistry.sol";
 import {IRecallBoard} from "./interfaces/IRecallBoard.sol";
 import {Consent, Refusal, Status} from "./interfaces/Types.sol";
+import {ItemTree} from "./libraries/ItemTree.sol";
 import {Purposes, Roles} from "./libraries/Roles.sol";
 import {StatusRules} from "./libraries/StatusRules.sol";
 import {StatusWord, statusWordOf} from "./libraries/StatusWord.sol";
@@ -23,17 +24,23 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     bytes32 private constant PROPOSE = keccak256(
         "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)"
     );
-    bytes32 private constant RELEASE = keccak256("Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant RELEASE =
+        keccak256("Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant WITHDRAW = keccak256("Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant CHANGE_STATUS =
         keccak256("ChangeStatus(uint8 to,bytes units,bytes32 openings,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant REVERSE_STATUS =
         keccak256("ReverseStatus(bytes32 id,bytes positions,address signer,uint256 nonce,uint48 deadline)");
-    bytes32 private constant LIFT_STATUS = keccak256("LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant LIFT_STATUS =
+        keccak256("LiftStatus(bytes units,bool duplicates,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant RESTORE_STATUS = keccak256(
+        "RestoreStatus(bytes32 id,bytes positions,uint8 ground,address signer,uint256 nonce,uint48 deadline)"
+    );
 
     uint256 public constant MAX_UNITS = 256;
     uint256 public constant MAX_SUSPECTS_PER_DAY = 256;
     uint40 public constant REVERSAL_PERIOD = 10 days;
+    uint256 public constant MAX_URI = 128;
 
     /// @dev In a receipt's outcomes: this unit was refused; the low bits are the `Refusal`.
     uint8 private constant REFUSED = 0x80;
@@ -47,6 +54,10 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     mapping(bytes32 id => bytes32) private _receipts;
     mapping(bytes32 id => uint256) private _reversed;
     mapping(address key => Allowance) private _suspects;
+    /// @dev Not 0: the unit is flagged, and this one has its serial. A flagged unit is never ACTIVE.
+    mapping(uint64 unit => uint64 twin) private _twins;
+    /// @dev Pairs that were proven once: the same proof does not undo a lift.
+    mapping(uint64 unit => mapping(uint64 twin => bool)) private _proven;
 
     /// @param day  days since 1970 (UTC)
     /// @param used units that the key asked to be SUSPECT on that day
@@ -73,11 +84,13 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     /// @dev What the batch at hand means for the units of a call. Number 0 is no batch.
     /// @param early refusal of any unit, whatever its status
     /// @param late  refusal of a unit whose status would allow the change
+    /// @param flagged the call is one that leads to ACTIVE, and some of the batch's units are flagged
     struct Lot {
         uint64 batch;
         uint32 count;
         Refusal early;
         Refusal late;
+        bool flagged;
     }
 
     constructor(address initialAuthority, IPartyRegistry registry, IRecallBoard recallBoard)
@@ -108,15 +121,17 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
             expiresAt: proposal.expiresAt,
             proposedAt: uint40(block.timestamp),
             releasedAt: 0,
-            state: BatchState.PROPOSED
+            state: BatchState.PROPOSED,
+            duplicates: 0
         });
         emit BatchProposed(batch, mah, proposal.lotKey, product, proposal.count);
     }
 
-    function release(uint64 batch, Consent calldata consent) external whenNotPaused {
-        _accept(abi.encode(RELEASE, batch), consent);
+    function release(uint64 batch, bytes32 itemRoot, Consent calldata consent) external whenNotPaused {
+        _accept(abi.encode(RELEASE, batch, itemRoot), consent);
         Batch storage data = _batches[batch];
         if (data.state != BatchState.PROPOSED) revert BatchNotProposed(batch);
+        if (data.itemRoot != itemRoot) revert WrongItemRoot(batch, data.itemRoot);
         REGISTRY.qualityAuthority(consent.signer, data.product);
         data.state = BatchState.RELEASED;
         data.releasedAt = uint40(block.timestamp);
@@ -125,9 +140,8 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
 
     function withdraw(uint64 batch, Consent calldata consent) external whenNotPaused {
         _accept(abi.encode(WITHDRAW, batch), consent);
-        (uint32 party,,) = REGISTRY.authority(consent.signer, Purposes.LINE);
-        if (batch.proposerOf() != party) revert NotProposer(batch, party);
         Batch storage data = _batches[batch];
+        _requireWithdrawer(consent.signer, batch, data.mah);
         if (data.state != BatchState.PROPOSED) revert BatchNotProposed(batch);
         data.state = BatchState.WITHDRAWN;
         data.releasedAt = uint40(block.timestamp);
@@ -146,7 +160,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         id = _accept(abi.encode(CHANGE_STATUS, to, keccak256(units), openings), consent);
         Call memory call = _callBy(consent.signer, id, to, StatusRules.ruleOf(to));
         if (to == Status.SUSPECT) _useAllowance(consent.signer, count);
-        bytes memory outcomes = _settleAll(units, call);
+        bytes memory outcomes = _changeAll(units, call);
         _receipts[id] =
             keccak256(abi.encode(Receipt(id, call.party, to, uint40(block.timestamp), openings, units, outcomes)));
         emit StatusChanged(id, call.party, to, openings, units, outcomes);
@@ -158,28 +172,54 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     {
         bytes32 id = receipt.id;
         bytes32 digest = _accept(abi.encode(REVERSE_STATUS, id, keccak256(positions)), consent);
-        if (_receipts[id] != keccak256(abi.encode(receipt))) revert NotReceipt(id);
-        if (positions.length == 0 || positions.length > MAX_UNITS) revert InvalidPositions(positions.length);
+        _checkReceipt(receipt, positions);
         Call memory call = _callBy(consent.signer, digest, Status.ACTIVE, StatusRules.reversalOf(receipt.to));
         if (call.party != receipt.party) revert NotReceiptHolder(id, call.party);
         if (!StatusRules.reversible(receipt.to)) revert NotReversible(receipt.to);
         uint40 until = receipt.time + REVERSAL_PERIOD;
         if (block.timestamp > until) revert ReversalTooLate(id, until);
-        (bytes memory units, bytes memory outcomes) = _reverseAll(receipt, positions, call);
+        (bytes memory units, bytes memory outcomes) = _undoAll(receipt, positions, call, false);
         emit StatusReversed(id, call.party, units, outcomes);
     }
 
-    function liftStatus(bytes calldata units, Consent calldata mah, Consent calldata regulator)
+    function liftStatus(bytes calldata units, bool duplicates, Consent calldata mah, Consent calldata regulator)
         external
         whenNotPaused
     {
         _countOf(units);
-        Call memory call = _acceptLift(units, mah);
-        Call memory second = _acceptLift(units, regulator);
-        if (second.roles & Roles.REGULATOR == 0) revert NotRegulator(second.party);
-        if (call.company == second.company) revert NotMah(call.party);
-        bytes memory outcomes = _settleAll(units, call);
-        emit StatusLifted(call.id, call.party, second.party, units, outcomes);
+        bytes memory members = abi.encode(LIFT_STATUS, keccak256(units), duplicates);
+        (Call memory call, uint32 second) = _acceptBoth(members, mah, regulator, StatusRules.lift());
+        bytes memory outcomes = _liftAll(units, call, duplicates);
+        emit StatusLifted(call.id, call.party, second, units, outcomes);
+    }
+
+    function restoreStatus(
+        Receipt calldata receipt,
+        bytes calldata positions,
+        Ground ground,
+        Consent calldata mah,
+        Consent calldata regulator
+    ) external whenNotPaused {
+        bytes memory members = abi.encode(RESTORE_STATUS, receipt.id, keccak256(positions), ground);
+        (Call memory call, uint32 second) =
+            _acceptBoth(members, mah, regulator, StatusRules.restorationOf(receipt.to));
+        _checkReceipt(receipt, positions);
+        (bytes memory units, bytes memory outcomes) = _undoAll(receipt, positions, call, true);
+        emit StatusRestored(receipt.id, call.party, second, ground, units, outcomes);
+    }
+
+    // ---- duplicates ----
+
+    function proveDuplicate(bytes calldata uri, Opening calldata unit, Opening calldata twin) external whenNotPaused {
+        if (unit.unit >= twin.unit) revert UnitsNotSorted(unit.unit, twin.unit);
+        if (uri.length == 0 || uri.length > MAX_URI) revert InvalidUri(uri.length);
+        uint32 product = _productOpened(uri, unit);
+        if (_productOpened(uri, twin) != product) revert DifferentProducts(unit.unit, twin.unit);
+        if (_proven[unit.unit][twin.unit]) return;
+        _proven[unit.unit][twin.unit] = true;
+        Status found = _flag(unit.unit, twin.unit);
+        Status twinFound = _flag(twin.unit, unit.unit);
+        emit DuplicateProven(unit.unit, twin.unit, found, twinFound, uri);
     }
 
     // ---- read by anybody ----
@@ -203,18 +243,29 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     function factsOf(uint64 unit)
         external
         view
-        returns (Status status, Batch memory batch, uint8 recall, uint40 recalledAt)
+        returns (Status status, Batch memory batch, uint8 recall, uint40 recalledAt, uint64 twin)
     {
         status = statusOf(unit);
         uint64 number = unit.batchOf();
         batch = _batches[number];
-        if (batch.state == BatchState.NONE) return (status, batch, 0, 0);
+        if (batch.state == BatchState.NONE) return (status, batch, 0, 0, 0);
+        twin = _twins[unit];
         IRecallBoard.Kind kind;
         (kind, recalledAt) = RECALL_BOARD.recallOf(batch.mah, batch.lotKey, number);
         recall = uint8(kind);
     }
 
     // ---- inside: one call ----
+
+    /// @dev Which of the two purposes it takes follows from who the key speaks for.
+    function _requireWithdrawer(address key, uint64 batch, uint32 mah) private view {
+        if (batch.proposerOf() == REGISTRY.keyOf(key).party) {
+            REGISTRY.authority(key, Purposes.LINE);
+            return;
+        }
+        (uint32 party, uint32 company,) = REGISTRY.authority(key, Purposes.QUALITY);
+        if (company != mah) revert NotProposer(batch, party);
+    }
 
     function _countOf(bytes calldata units) private pure returns (uint256 count) {
         count = units.length / UnitList.SIZE;
@@ -232,9 +283,26 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         call.rule = rule;
     }
 
-    function _acceptLift(bytes calldata units, Consent calldata consent) private returns (Call memory) {
-        bytes32 digest = _accept(abi.encode(LIFT_STATUS, keccak256(units)), consent);
-        return _callBy(consent.signer, digest, Status.ACTIVE, StatusRules.lift());
+    /// @dev A call of the marketing authorisation holder with a regulator's consent. That the first is the holder of a
+    /// unit's batch is for each unit to say.
+    /// @return call of the holder
+    /// @return second the regulator's party
+    function _acceptBoth(
+        bytes memory members,
+        Consent calldata mah,
+        Consent calldata regulator,
+        StatusRules.Rule memory rule
+    ) private returns (Call memory call, uint32 second) {
+        call = _callBy(mah.signer, _accept(members, mah), Status.ACTIVE, rule);
+        Call memory other = _callBy(regulator.signer, _accept(members, regulator), Status.ACTIVE, rule);
+        if (other.roles & Roles.REGULATOR == 0) revert NotRegulator(other.party);
+        if (call.company == other.company) revert NotMah(call.party);
+        second = other.party;
+    }
+
+    function _checkReceipt(Receipt calldata receipt, bytes calldata positions) private view {
+        if (_receipts[receipt.id] != keccak256(abi.encode(receipt))) revert NotReceipt(receipt.id);
+        if (positions.length == 0 || positions.length > MAX_UNITS) revert InvalidPositions(positions.length);
     }
 
     function _useAllowance(address key, uint256 units) private {
@@ -248,22 +316,43 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
 
     // ---- inside: the units of a call ----
 
-    function _settleAll(bytes calldata units, Call memory call) private returns (bytes memory outcomes) {
+    function _changeAll(bytes calldata units, Call memory call) private returns (bytes memory outcomes) {
         outcomes = new bytes(units.length / UnitList.SIZE);
         Lot memory lot;
         for (uint256 i = 0; i < outcomes.length; ++i) {
             uint64 unit = units.unitAt(i);
             if (lot.batch != unit.batchOf()) lot = _lotOf(unit.batchOf(), call);
-            outcomes[i] = _settle(unit, lot, call, Refusal.NONE);
+            outcomes[i] = _settle(unit, lot, call, call.to, Refusal.NONE);
         }
     }
 
-    function _reverseAll(Receipt calldata receipt, bytes calldata positions, Call memory call)
+    function _liftAll(bytes calldata units, Call memory call, bool duplicates) private returns (bytes memory outcomes) {
+        outcomes = new bytes(units.length / UnitList.SIZE);
+        Lot memory lot;
+        for (uint256 i = 0; i < outcomes.length; ++i) {
+            uint64 unit = units.unitAt(i);
+            if (lot.batch != unit.batchOf()) lot = _lotOf(unit.batchOf(), call);
+            bool flagged = lot.flagged && _twins[unit] != 0;
+            Refusal refusal = flagged && !duplicates ? Refusal.DUPLICATE : Refusal.NONE;
+            outcomes[i] = _settle(unit, lot, call, Status.ACTIVE, refusal);
+            if (flagged && _isChanged(outcomes[i])) {
+                delete _twins[unit];
+                --_batches[lot.batch].duplicates;
+            }
+        }
+    }
+
+    /// @dev Reversal and restoration: each unit back to the status that the receipt's call found.
+    /// @param together it is a restoration, by two companies
+    /// @return units the receipt's at these positions
+    /// @return outcomes of a reversal: the statuses found; of a restoration: those that the units have again
+    function _undoAll(Receipt calldata receipt, bytes calldata positions, Call memory call, bool together)
         private
         returns (bytes memory units, bytes memory outcomes)
     {
         units = new bytes(positions.length * UnitList.SIZE);
         outcomes = new bytes(positions.length);
+        uint256 done = _reversed[receipt.id];
         Lot memory lot;
         for (uint256 i = 0; i < outcomes.length; ++i) {
             uint8 position = uint8(positions[i]);
@@ -271,21 +360,42 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
             uint64 unit = receipt.units.unitAt(position);
             units.put(i, unit);
             if (lot.batch != unit.batchOf()) lot = _lotOf(unit.batchOf(), call);
-            outcomes[i] = _settle(unit, lot, call, _reversalRefusalOf(receipt, position));
-            if (uint8(outcomes[i]) & REFUSED == 0) _reversed[receipt.id] |= 1 << position;
+            (Status to, Refusal refusal) = _backTo(receipt, position, done, lot.flagged && _twins[unit] != 0, together);
+            outcomes[i] = _settle(unit, lot, call, to, refusal);
+            if (!_isChanged(outcomes[i])) continue;
+            done |= 1 << position;
+            if (together) outcomes[i] = bytes1(uint8(to));
         }
+        _reversed[receipt.id] = done;
     }
 
-    function _reversalRefusalOf(Receipt calldata receipt, uint8 position) private view returns (Refusal) {
-        if (uint8(receipt.outcomes[position]) & REFUSED != 0) return Refusal.NOT_CHANGED_HERE;
-        if (_reversed[receipt.id] & (1 << position) != 0) return Refusal.ALREADY_REVERSED;
-        return Refusal.NONE;
+    /// @param done    bits of the receipt's units that were reversed or restored
+    /// @param flagged the unit is flagged
+    /// @return to the status that the unit goes back to
+    /// @return refusal why it does not, as far as the receipt and the flag say
+    function _backTo(Receipt calldata receipt, uint8 position, uint256 done, bool flagged, bool together)
+        private
+        pure
+        returns (Status to, Refusal refusal)
+    {
+        uint8 outcome = uint8(receipt.outcomes[position]);
+        if (outcome & REFUSED != 0) return (Status.ACTIVE, Refusal.NOT_CHANGED_HERE);
+        to = Status(outcome);
+        if (done & (1 << position) != 0) return (to, Refusal.ALREADY_REVERSED);
+        if (!flagged || to != Status.ACTIVE) return (to, Refusal.NONE);
+        if (!together || receipt.to == Status.SUSPECT) return (to, Refusal.DUPLICATE);
+        to = Status.SUSPECT;
+    }
+
+    function _isChanged(bytes1 outcome) private pure returns (bool) {
+        return uint8(outcome) & REFUSED == 0;
     }
 
     function _lotOf(uint64 number, Call memory call) private view returns (Lot memory lot) {
         Batch storage batch = _batches[number];
         lot.batch = number;
         lot.count = batch.count;
+        lot.flagged = call.to == Status.ACTIVE && batch.duplicates != 0;
         BatchState state = batch.state;
         if (state != BatchState.RELEASED && !(state == BatchState.PROPOSED && call.rule.beforeRelease)) {
             lot.early = Refusal.NOT_RELEASED;
@@ -306,7 +416,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     /// @notice Write the unit's status, or leave it and record the conflict.
     /// @param refusal NONE, or why the unit is refused whatever its batch and status
     /// @return outcome as in `Receipt.outcomes`
-    function _settle(uint64 unit, Lot memory lot, Call memory call, Refusal refusal)
+    function _settle(uint64 unit, Lot memory lot, Call memory call, Status to, Refusal refusal)
         private
         returns (bytes1 outcome)
     {
@@ -315,10 +425,10 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         Status found = units.statusAt(unit);
         if (refusal == Refusal.NONE) refusal = _refusalOf(unit, found, lot, call);
         if (refusal == Refusal.NONE) {
-            word.units = units.withStatus(unit, call.to);
+            word.units = units.withStatus(unit, to);
             return bytes1(uint8(found));
         }
-        emit Conflict(unit, call.party, call.id, call.to, found, refusal);
+        emit Conflict(unit, call.party, call.id, to, found, refusal);
         return bytes1(REFUSED | uint8(refusal));
     }
 
@@ -327,5 +437,27 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         if (lot.early != Refusal.NONE) return lot.early;
         if (!call.rule.allows(found)) return Refusal.WRONG_STATUS;
         return lot.late;
+    }
+
+    // ---- inside: duplicates ----
+
+    /// @return product of the unit's batch, which is released and in which the unit is shown to have this serial
+    function _productOpened(bytes calldata uri, Opening calldata opening) private view returns (uint32 product) {
+        uint64 number = opening.unit.batchOf();
+        Batch storage batch = _batches[number];
+        if (batch.state != BatchState.RELEASED) revert BatchNotReleased(number);
+        bytes32 leaf = ItemTree.leafHash(opening.salt, uri);
+        bool holds = ItemTree.holds(batch.itemRoot, batch.count, opening.unit.indexOf(), leaf, opening.path);
+        if (!holds) revert NotOpened(opening.unit);
+        return batch.product;
+    }
+
+    /// @return found the unit's status before
+    function _flag(uint64 unit, uint64 twin) private returns (Status found) {
+        Word storage word = _words[statusWordOf(unit)];
+        found = word.units.statusAt(unit);
+        if (found == Status.ACTIVE) word.units = word.units.withStatus(unit, Status.SUSPECT);
+        if (_twins[unit] == 0) ++_batches[unit.batchOf()].duplicates;
+        _twins[unit] = twin;
     }
 }

@@ -29,7 +29,7 @@ enum Status {
 }
 
 /// @notice Why a unit's status was left as it is (see `IPackLedger.Conflict`): the first that applies, in this order,
-/// save that a reversal asks the last two first.
+/// save that a call that takes statuses back (reversal, lift, restoration) asks the last three first.
 enum Refusal {
     NONE,
     UNKNOWN_UNIT, // no such batch, or index not below its count
@@ -38,6 +38,7 @@ enum Refusal {
     EXPIRED,
     RECALLED,
     NOT_ALLOWED, // this party may not set this status on this unit
-    NOT_CHANGED_HERE, // reversal: that receipt did not change this unit
-    ALREADY_REVERSED
+    NOT_CHANGED_HERE, // reversal, restoration: that receipt did not change this unit
+    ALREADY_REVERSED, // … or restored: once for each unit of a receipt
+    DUPLICATE // back to ACTIVE: the unit is flagged, another one was proven to have its serial
 }

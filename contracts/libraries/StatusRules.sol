@@ -31,9 +31,9 @@ library StatusRules {
     function ruleOf(Status to) internal pure returns (Rule memory) {
         //                                    from                       roles                                          mah    anyone before market
         if (to == Status.SUPPLIED)    return Rule(ACTIVE,                    Roles.DISPENSER | Roles.SUPPLYING_WHOLESALER,  false, false, false, true);
-        if (to == Status.EXPORTED)    return Rule(ACTIVE,                    Roles.WHOLESALER,                              true,  false, false, false);
+        if (to == Status.EXPORTED)    return Rule(ACTIVE,                    Roles.WHOLESALER,                              true,  false, false, true);
         if (to == Status.SAMPLED)     return Rule(ACTIVE,                    Roles.REGULATOR,                               true,  false, true,  false);
-        if (to == Status.FREE_SAMPLE) return Rule(ACTIVE,                    Roles.REGULATOR,                               true,  false, false, false);
+        if (to == Status.FREE_SAMPLE) return Rule(ACTIVE,                    Roles.REGULATOR,                               true,  false, false, true);
         if (to == Status.DESTROYED)   return Rule(ACTIVE | LOCKED | SUSPECT, Roles.WHOLESALER,                              true,  false, true,  false);
         if (to == Status.STOLEN)      return Rule(ANY ^ DESTROYED_OR_STOLEN, Roles.REGULATOR,                               true,  false, false, false);
         if (to == Status.LOCKED)      return Rule(ACTIVE | SUSPECT,          Roles.REGULATOR,                               true,  false, true,  false);
@@ -52,6 +52,11 @@ library StatusRules {
     /// @notice Back to ACTIVE by the marketing authorisation holder, with a regulator's consent.
     function lift() internal pure returns (Rule memory) {
         return Rule(LOCKED | SUSPECT, 0, true, false, true, false);
+    }
+
+    /// @notice Back to what it was before the call that set `set`, by the same two.
+    function restorationOf(Status set) internal pure returns (Rule memory) {
+        return Rule(1 << uint256(set), 0, true, false, true, false);
     }
 
     function allows(Rule memory rule, Status found) internal pure returns (bool) {

@@ -212,7 +212,11 @@ abstract contract Fixture {
     }
 
     function proposalOf(uint64 batch) internal pure returns (IPackLedger.Proposal memory) {
-        return IPackLedger.Proposal(batch, PRODUCT, LOT, keccak256(abi.encode("root", batch)), 10_000, EXPIRES);
+        return IPackLedger.Proposal(batch, PRODUCT, LOT, rootOf(batch), 10_000, EXPIRES);
+    }
+
+    function rootOf(uint64 batch) internal pure returns (bytes32) {
+        return keccak256(abi.encode("root", batch));
     }
 
     function propose(uint256 key, IPackLedger.Proposal memory proposal) internal {
@@ -227,11 +231,18 @@ abstract contract Fixture {
     }
 
     function release(uint256 key, uint64 batch) internal {
+        release(key, batch, rootOf(batch));
+    }
+
+    function release(uint256 key, uint64 batch, bytes32 itemRoot) internal {
         Consent memory consent = consentOf(
-            key, address(ledger), "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)", abi.encode(batch)
+            key,
+            address(ledger),
+            "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)",
+            abi.encode(batch, itemRoot)
         );
         arm();
-        ledger.release(batch, consent);
+        ledger.release(batch, itemRoot, consent);
     }
 
     function withdraw(uint256 key, uint64 batch) internal {
@@ -293,22 +304,58 @@ abstract contract Fixture {
         return lastOutcomes();
     }
 
-    function liftConsent(uint256 key, bytes memory units) internal view returns (Consent memory) {
-        return consentOf(
-            key,
-            address(ledger),
-            "LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline)",
-            abi.encode(keccak256(units))
-        );
+    string internal constant LIFT =
+        "LiftStatus(bytes units,bool duplicates,address signer,uint256 nonce,uint48 deadline)";
+
+    function liftConsent(uint256 key, bytes memory units, bool duplicates) internal view returns (Consent memory) {
+        return consentOf(key, address(ledger), LIFT, abi.encode(keccak256(units), duplicates));
     }
 
     function lift(uint256 mah, uint256 regulator, bytes memory units) internal returns (bytes memory outcomes) {
-        Consent memory first = liftConsent(mah, units);
-        Consent memory second = liftConsent(regulator, units);
+        return lift(mah, regulator, units, false);
+    }
+
+    function lift(uint256 mah, uint256 regulator, bytes memory units, bool duplicates)
+        internal
+        returns (bytes memory outcomes)
+    {
+        Consent memory first = liftConsent(mah, units, duplicates);
+        Consent memory second = liftConsent(regulator, units, duplicates);
         vm.recordLogs();
         arm();
-        ledger.liftStatus(units, first, second);
+        ledger.liftStatus(units, duplicates, first, second);
         return lastOutcomes();
+    }
+
+    string internal constant RESTORE =
+        "RestoreStatus(bytes32 id,bytes positions,uint8 ground,address signer,uint256 nonce,uint48 deadline)";
+
+    function restoreConsent(uint256 key, bytes32 id, bytes memory positions, IPackLedger.Ground ground)
+        internal
+        view
+        returns (Consent memory)
+    {
+        return consentOf(key, address(ledger), RESTORE, abi.encode(id, keccak256(positions), ground));
+    }
+
+    /// @return outcomes the statuses that the units have again
+    function restore(uint256 mah, uint256 regulator, IPackLedger.Receipt memory receipt, bytes memory positions)
+        internal
+        returns (bytes memory outcomes)
+    {
+        IPackLedger.Ground ground = IPackLedger.Ground.KEY_COMPROMISED;
+        Consent memory first = restoreConsent(mah, receipt.id, positions, ground);
+        Consent memory second = restoreConsent(regulator, receipt.id, positions, ground);
+        vm.recordLogs();
+        arm();
+        ledger.restoreStatus(receipt, positions, ground, first, second);
+        (, outcomes) = lastGroundAndOutcomes();
+    }
+
+    function lastGroundAndOutcomes() internal returns (IPackLedger.Ground ground, bytes memory outcomes) {
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        if (logs.length == 0) return (ground, outcomes);
+        (ground,, outcomes) = abi.decode(logs[logs.length - 1].data, (IPackLedger.Ground, bytes, bytes));
     }
 
     function lastOutcomes() private returns (bytes memory outcomes) {

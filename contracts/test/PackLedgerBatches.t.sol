@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IPackLedger} from "../interfaces/IPackLedger.sol";
 import {IPartyRegistry} from "../interfaces/IPartyRegistry.sol";
 import {IRecallBoard} from "../interfaces/IRecallBoard.sol";
-import {Status} from "../interfaces/Types.sol";
+import {Consent, Status} from "../interfaces/Types.sol";
 import {Fixture} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
@@ -31,7 +31,7 @@ contract PackLedgerBatchesTest is Fixture {
         this.proposeFor(proposal);
         IPackLedger.Batch memory kept = ledger.batchOf(batch);
         IPackLedger.Batch memory wanted = IPackLedger.Batch(
-            proposal.itemRoot, LOT, 1, MAKER, 10_000, EXPIRES, NOW, 0, IPackLedger.BatchState.PROPOSED
+            proposal.itemRoot, LOT, 1, MAKER, 10_000, EXPIRES, NOW, 0, IPackLedger.BatchState.PROPOSED, 0
         );
         assertEq(abi.encode(kept), abi.encode(wanted), "batch");
     }
@@ -46,9 +46,9 @@ contract PackLedgerBatchesTest is Fixture {
         proposal.lotKey = lot;
         propose(LINE_KEY, proposal);
         vm.warp(NOW + 7);
-        release(QP_KEY, batch);
+        release(QP_KEY, batch, root);
         IPackLedger.Batch memory wanted = IPackLedger.Batch(
-            root, lot, 1, MAKER, proposal.count, proposal.expiresAt, NOW, NOW + 7, IPackLedger.BatchState.RELEASED
+            root, lot, 1, MAKER, proposal.count, proposal.expiresAt, NOW, NOW + 7, IPackLedger.BatchState.RELEASED, 0
         );
         assertEq(abi.encode(ledger.batchOf(batch)), abi.encode(wanted), "batch");
     }
@@ -63,6 +63,31 @@ contract PackLedgerBatchesTest is Fixture {
         assertEq(ledger.batchOf(batch).releasedAt, NOW + 10, "time");
         refused(IPackLedger.BatchNotProposed.selector, batch);
         release(QP_KEY, batch);
+    }
+
+    function test_other_items_than_those_signed_are_not_released() external {
+        propose(LINE_KEY, proposalOf(batch));
+        refused(abi.encodeWithSelector(IPackLedger.WrongItemRoot.selector, batch, rootOf(batch)));
+        release(QP_KEY, batch, rootOf(batch + 1));
+        assertTrue(ledger.batchOf(batch).state == IPackLedger.BatchState.PROPOSED, "state");
+    }
+
+    /// The qualified person signed when another proposal stood under the number: a reorganisation has put this one there.
+    function test_release_signed_for_a_proposal_that_was_reorganised_away_is_refused() external {
+        uint256 before = vm.snapshotState();
+        propose(LINE_KEY, proposalOf(batch));
+        Consent memory consent = consentOf(
+            QP_KEY,
+            address(ledger),
+            "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)",
+            abi.encode(batch, rootOf(batch))
+        );
+        vm.revertToState(before);
+        IPackLedger.Proposal memory other = proposalOf(batch);
+        other.itemRoot = "other items";
+        propose(LINE_KEY, other);
+        vm.expectRevert(abi.encodeWithSelector(IPackLedger.WrongItemRoot.selector, batch, bytes32("other items")));
+        ledger.release(batch, rootOf(batch), consent);
     }
 
     function test_line_cannot_release() external {
@@ -142,6 +167,8 @@ contract PackLedgerBatchesTest is Fixture {
         propose(LINE_KEY, proposalOf(batch));
         refused(IPackLedger.NotProposer.selector, batch, RIVAL);
         withdraw(RIVAL_KEY, batch);
+        refused(abi.encodeWithSelector(IPartyRegistry.UnknownKey.selector, vm.addr(STRANGER_KEY)));
+        withdraw(STRANGER_KEY, batch);
         refused(abi.encodeWithSelector(IPartyRegistry.KeyLacksPurpose.selector, vm.addr(QP_KEY), LINE));
         withdraw(QP_KEY, batch);
         vm.warp(NOW + 10);
@@ -150,6 +177,45 @@ contract PackLedgerBatchesTest is Fixture {
         this.withdrawFor(batch);
         assertTrue(ledger.batchOf(batch).state == IPackLedger.BatchState.WITHDRAWN, "state");
         assertEq(ledger.batchOf(batch).releasedAt, NOW + 10, "time");
+    }
+
+    function test_proposal_of_a_contract_manufacturer_is_withdrawn_by_the_holder_too() external {
+        registerParty(7001, 7001, MANUFACTURER);
+        addKey(7001, STRANGER_KEY, LINE | QUALITY);
+        authoriseLine(MAKER_KEY, PRODUCT, 7001, LATEST);
+        for (uint64 own = 1; own < 4; ++own) {
+            propose(STRANGER_KEY, proposalOf(batchNumber(7001, own)));
+        }
+        withdraw(STRANGER_KEY, batchNumber(7001, 1)); // its line
+        withdraw(QP_KEY, batchNumber(7001, 2)); // quality of the holder's company, wherever its premises
+        registry.setLicence(7001, MANUFACTURER, 0, NOW); // the contract has ended
+        withdraw(MAKER_KEY, batchNumber(7001, 3));
+        for (uint64 own = 1; own < 4; ++own) {
+            assertTrue(ledger.batchOf(batchNumber(7001, own)).state == IPackLedger.BatchState.WITHDRAWN, "state");
+        }
+    }
+
+    function test_several_lines_and_qualified_persons_work_for_one_product() external {
+        registerParty(7001, 7001, MANUFACTURER);
+        uint256 otherQp = uint256(keccak256("another qualified person"));
+        addKey(7001, STRANGER_KEY, LINE);
+        addKey(7001, otherQp, QUALITY);
+        authoriseLine(MAKER_KEY, PRODUCT, 7001, LATEST);
+        authoriseQuality(MAKER_KEY, PRODUCT, vm.addr(otherQp), LATEST);
+        uint64 foreign = batchNumber(7001, 1);
+        propose(LINE_KEY, proposalOf(batch));
+        propose(STRANGER_KEY, proposalOf(foreign));
+        release(otherQp, batch);
+        release(QP_KEY, foreign);
+        assertEq(ledger.batchOf(foreign).mah, MAKER, "holder, not the contract manufacturer");
+        authoriseLine(MAKER_KEY, PRODUCT, 7001, 0);
+        authoriseQuality(MAKER_KEY, PRODUCT, vm.addr(otherQp), 0);
+        refused(IPartyRegistry.LineNotAuthorised.selector, 1, 7001);
+        propose(STRANGER_KEY, proposalOf(batchNumber(7001, 2)));
+        propose(LINE_KEY, proposalOf(batchNumber(PLANT, 2)));
+        refused(abi.encodeWithSelector(IPartyRegistry.QualityNotAuthorised.selector, 1, vm.addr(otherQp)));
+        release(otherQp, batchNumber(PLANT, 2));
+        release(QP_KEY, batchNumber(PLANT, 2));
     }
 
     function test_only_a_proposal_is_released_or_withdrawn() external {
@@ -172,18 +238,20 @@ contract PackLedgerBatchesTest is Fixture {
         released(1);
         uint64 unit = unitNumber(batch, 5);
         change(PHARMACY_KEY, Status.SUPPLIED, packed(unit));
-        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt) = ledger.factsOf(unit);
-        assertTrue(status == Status.SUPPLIED && recall == 0 && recalledAt == 0, "facts");
+        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt, uint64 twin) =
+            ledger.factsOf(unit);
+        assertTrue(status == Status.SUPPLIED && recall == 0 && recalledAt == 0 && twin == 0, "facts");
         assertEq(abi.encode(data), abi.encode(ledger.batchOf(batch)), "batch");
         vm.warp(NOW + 10);
         recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.RECALLED);
-        (,, recall, recalledAt) = ledger.factsOf(unit);
+        (,, recall, recalledAt,) = ledger.factsOf(unit);
         assertTrue(recall == 2 && recalledAt == NOW + 10, "recall");
     }
 
     function test_facts_of_a_unit_that_nobody_made_are_all_zero() external view {
-        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt) = ledger.factsOf(77);
-        assertTrue(status == Status.ACTIVE && recall == 0 && recalledAt == 0, "facts");
-        assertEq(abi.encode(data), new bytes(9 * 32), "batch");
+        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt, uint64 twin) =
+            ledger.factsOf(77);
+        assertTrue(status == Status.ACTIVE && recall == 0 && recalledAt == 0 && twin == 0, "facts");
+        assertEq(abi.encode(data), new bytes(10 * 32), "batch");
     }
 }

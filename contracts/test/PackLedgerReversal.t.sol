@@ -278,8 +278,8 @@ contract PackLedgerLiftTest is Fixture {
         bytes32 digest = digestOf(
             address(ledger),
             structHashOf(
-                "LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline)",
-                abi.encode(keccak256(units)),
+                LIFT,
+                abi.encode(keccak256(units), false),
                 vm.addr(MAKER_KEY),
                 ledger.nonces(vm.addr(MAKER_KEY), lane)
             )

@@ -65,8 +65,9 @@ contract PackLedgerMatrixTest is Fixture {
         bool early = to == Status.SAMPLED || to == Status.DESTROYED || to == Status.LOCKED;
         if (condition == Condition.WITHDRAWN || (condition == Condition.PROPOSED && !early)) return Refusal.NOT_RELEASED;
         if (wayTo(to)[uint256(found)] != "x") return Refusal.WRONG_STATUS;
-        if (to == Status.SUPPLIED && condition == Condition.EXPIRED) return Refusal.EXPIRED;
-        if (to == Status.SUPPLIED && uint8(condition) >= uint8(Condition.LOT_RECALLED)) return Refusal.RECALLED;
+        bool market = to == Status.SUPPLIED || to == Status.EXPORTED || to == Status.FREE_SAMPLE;
+        if (market && condition == Condition.EXPIRED) return Refusal.EXPIRED;
+        if (market && uint8(condition) >= uint8(Condition.LOT_RECALLED)) return Refusal.RECALLED;
         return may(to, role, mah) ? Refusal.NONE : Refusal.NOT_ALLOWED;
     }
 
@@ -312,7 +313,7 @@ contract PackLedgerStatusTest is Fixture {
 
     function test_status_beyond_the_last_is_refused() external {
         bytes memory data = abi.encodeCall(
-            ledger.changeStatus, (Status.SUSPECT, packed(1), OPENINGS, liftConsent(MAKER_KEY, packed(1)))
+            ledger.changeStatus, (Status.SUSPECT, packed(1), OPENINGS, liftConsent(MAKER_KEY, packed(1), false))
         );
         data[35] = 0x09;
         (bool ok,) = address(ledger).call(data);

@@ -25,22 +25,25 @@ contract Wallet {
 
 /// @notice Consents, tried on the calls that are at hand: `Release` and `Append`.
 contract SignedCallsTest is Fixture {
-    string private constant RELEASE = "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)";
+    string private constant RELEASE =
+        "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)";
     string private constant APPEND =
         "Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,address signer,uint256 nonce,uint48 deadline)";
 
     uint64 private batch;
+    bytes32 private root;
     address private qp;
 
     function setUp() public override {
         super.setUp();
         batch = batchNumber(PLANT, 1);
         propose(LINE_KEY, proposalOf(batch));
+        root = rootOf(batch);
         qp = vm.addr(QP_KEY);
     }
 
     function releaseConsent(uint256 key) private view returns (Consent memory) {
-        return consentOf(key, address(ledger), RELEASE, abi.encode(batch));
+        return consentOf(key, address(ledger), RELEASE, abi.encode(batch, root));
     }
 
     function expectInvalid(address signer) private {
@@ -50,21 +53,21 @@ contract SignedCallsTest is Fixture {
     function test_anybody_can_relay_a_signed_call() external {
         Consent memory consent = releaseConsent(QP_KEY);
         vm.prank(address(0xbeef));
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_signer_needs_no_signature_for_a_call_of_its_own() external {
         Consent memory consent = releaseConsent(QP_KEY);
         consent.signature = "";
         vm.prank(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
         assertEq(ledger.nonces(qp, lane), consent.nonce + 1, "a direct call uses the nonce up too");
     }
 
     function test_signer_can_also_sign_a_call_of_its_own() external {
         Consent memory consent = releaseConsent(QP_KEY);
         vm.prank(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_direct_call_needs_the_nonce_and_the_deadline() external {
@@ -73,12 +76,12 @@ contract SignedCallsTest is Fixture {
         consent.nonce += 1;
         vm.expectRevert(abi.encodeWithSelector(Nonces.InvalidAccountNonce.selector, qp, consent.nonce - 1));
         vm.prank(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
         consent.nonce -= 1;
         consent.deadline = NOW - 1;
         vm.expectRevert(abi.encodeWithSelector(ISignedCalls.ConsentExpired.selector, NOW - 1));
         vm.prank(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_direct_call_with_a_wrong_signature_is_refused() external {
@@ -86,21 +89,21 @@ contract SignedCallsTest is Fixture {
         consent.signature = releaseConsent(LINE_KEY).signature;
         expectInvalid(qp);
         vm.prank(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_no_signature_from_anybody_else_is_refused() external {
         Consent memory consent = releaseConsent(QP_KEY);
         consent.signature = "";
         expectInvalid(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_nobody_is_not_a_signer() external {
         // ecrecover gives the zero address for nonsense
         Consent memory consent = Consent(address(0), uint256(lane) << 64, DEADLINE, new bytes(65));
         expectInvalid(address(0));
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_replay_is_refused() external {
@@ -128,7 +131,7 @@ contract SignedCallsTest is Fixture {
         Consent memory consent = releaseConsent(QP_KEY);
         consent.nonce = uint256(lane + 1) << 64;
         expectInvalid(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_lanes_do_not_wait_for_each_other() external {
@@ -148,16 +151,16 @@ contract SignedCallsTest is Fixture {
         bytes32 digest = digestOf(address(ledger), structHashOf(RELEASE, abi.encode(batch), qp, consent.nonce));
         consent.signature = signatureOf(QP_KEY, digest);
         vm.expectRevert(abi.encodeWithSelector(Nonces.InvalidAccountNonce.selector, qp, wanted));
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_consent_holds_to_its_deadline_and_no_longer() external {
         Consent memory consent = releaseConsent(QP_KEY);
         vm.warp(DEADLINE + 1);
         vm.expectRevert(abi.encodeWithSelector(ISignedCalls.ConsentExpired.selector, DEADLINE));
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
         vm.warp(DEADLINE);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_deadline_is_signed() external {
@@ -165,7 +168,7 @@ contract SignedCallsTest is Fixture {
         vm.warp(DEADLINE + 1);
         consent.deadline = DEADLINE + 100;
         expectInvalid(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_replay_on_another_chain_is_refused() external {
@@ -173,9 +176,9 @@ contract SignedCallsTest is Fixture {
         uint256 here = block.chainid;
         vm.chainId(here + 1);
         expectInvalid(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
         vm.chainId(here);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_after_a_chain_split_the_new_chain_id_is_signed() external {
@@ -187,8 +190,8 @@ contract SignedCallsTest is Fixture {
         PackLedger other = new PackLedger(address(manager), registry, board);
         Consent memory consent = releaseConsent(QP_KEY);
         expectInvalid(qp);
-        other.release(batch, consent);
-        ledger.release(batch, consent);
+        other.release(batch, root, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_replay_as_another_function_is_refused() external {
@@ -196,14 +199,16 @@ contract SignedCallsTest is Fixture {
             LINE_KEY, address(ledger), "Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)", abi.encode(batch)
         );
         expectInvalid(consent.signer);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
         ledger.withdraw(batch, consent);
     }
 
     function test_other_arguments_are_refused() external {
         Consent memory consent = releaseConsent(QP_KEY);
         expectInvalid(qp);
-        ledger.release(batch + 1, consent);
+        ledger.release(batch + 1, root, consent);
+        expectInvalid(qp);
+        ledger.release(batch, bytes32(uint256(root) + 1), consent);
     }
 
     function test_mirrored_signature_is_refused() external {
@@ -212,7 +217,7 @@ contract SignedCallsTest is Fixture {
         uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
         consent.signature = abi.encodePacked(r, bytes32(order - uint256(s)), v == 27 ? uint8(28) : uint8(27));
         expectInvalid(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function test_compact_signature_is_refused() external {
@@ -220,7 +225,7 @@ contract SignedCallsTest is Fixture {
         (bytes32 r, bytes32 s, uint8 v) = split(consent.signature);
         consent.signature = abi.encodePacked(r, bytes32(uint256(s) | (uint256(v - 27) << 255)));
         expectInvalid(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function testFuzz_any_bit_flipped_in_a_signature_is_refused(uint256 bit) external {
@@ -228,7 +233,7 @@ contract SignedCallsTest is Fixture {
         bit %= 65 * 8;
         consent.signature[bit / 8] ^= bytes1(uint8(1 << (bit % 8)));
         expectInvalid(qp);
-        ledger.release(batch, consent);
+        ledger.release(batch, root, consent);
     }
 
     function appendBy(Wallet wallet, uint256 key) private view returns (Consent memory) {
@@ -280,7 +285,7 @@ contract SignedCallsTest is Fixture {
     function test_unused_upper_bits_of_an_argument_are_refused() external {
         // the same consent with dirty bits above a uint64 must not pass as another encoding of the call
         Consent memory consent = releaseConsent(QP_KEY);
-        bytes memory data = abi.encodeCall(ledger.release, (batch, consent));
+        bytes memory data = abi.encodeCall(ledger.release, (batch, root, consent));
         data[4] = 0x01;
         (bool ok,) = address(ledger).call(data);
         assertTrue(!ok, "dirty argument accepted");

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
-from packtrace.chain.node import Node
+from packtrace.chain.nodes import Nodes
 from packtrace.errors import ChainError, ChainUnreachable, PacktraceError
 from packtrace.scan import Place
 from packtrace_gateway import problems, reference
@@ -56,8 +56,12 @@ from packtrace_gateway.keeping.recovery import Recovery
 from packtrace_gateway.keys import KeyRing, Purpose
 from packtrace_gateway.labels import routes as label_routes
 from packtrace_gateway.ledger.follower import Follower
+from packtrace_gateway.metrics import routes as metrics_routes
+from packtrace_gateway.metrics.requests import Measured
+from packtrace_gateway.metrics.service import Metrics
+from packtrace_gateway.metrics.watch import ChainWatch
 from packtrace_gateway.outbox import routes as outbox_routes
-from packtrace_gateway.outbox.context import Context, Policy
+from packtrace_gateway.outbox.context import GWEI, Context, Policy
 from packtrace_gateway.outbox.service import KEYS, Outbox
 from packtrace_gateway.outbox.worker import OutboxWorker
 from packtrace_gateway.partners import routes as partner_routes
@@ -89,6 +93,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     unit_routes.router,
     exchange_routes.router,
     outbox_routes.router,
+    metrics_routes.router,
     keeping_routes.router,
     access_routes.router,
 )
@@ -96,6 +101,7 @@ BULK: tuple[str, ...] = ("/capture", "/events")  # bodies up to `max_body`; all 
 SIGNED: tuple[str, ...] = ("/exchange",)  # authenticated by a partner's signature, not by an API key
 
 NODE_CHECK_EVERY = 15.0  # seconds
+NODES_CHECK_EVERY = 2.0  # where there are several: a block is final once all have said so
 # Python's own. A library below eth-account (py_ecc) raises it to 100,000 on import, and then 100 kB of `[[[[…` overflow
 # the C stack in json.loads and kill the process.
 RECURSION_LIMIT = 1000
@@ -113,7 +119,7 @@ def build(settings: Settings) -> Gateway:
     database = Database(settings.database_url)
     database.check_schema()
     deployment = Deployment.load(settings.deployment)
-    node = Node(settings.node, settings.node_timeout)
+    node = Nodes(settings.node, settings.node_timeout, deployment=deployment, finality=settings.finality)
     reader = ChainReader(node, deployment, settings.finality)
     keys = KeyRing.load(settings)
     store, outbox, workers = EventStore(), Outbox(database), Workers()
@@ -132,6 +138,9 @@ def build(settings: Settings) -> Gateway:
         units=UnitService(settings.party, database, store, outbox, reader),
     )
     verify = VerifyService(database, store, reader, exchange.locator, LedgerReceipts(database), Place(settings.party))
+    relayers = [account.address for account in keys.accounts(Purpose.RELAYER)]
+    watch = ChainWatch(database, node, settings.finality, relayers)
+    workers.add("metrics", watch.run_once)
     gateway = Gateway(
         settings=settings,
         database=database,
@@ -142,6 +151,7 @@ def build(settings: Settings) -> Gateway:
         workers=workers,
         outbox=outbox,
         store=store,
+        metrics=Metrics(database, node, outbox, workers, watch, version("packtrace")),
         access=AccessService(database),
         serials=SerialService(database, store.known_serials),
         partners=partners,
@@ -170,7 +180,7 @@ def _add_workers(gateway: Gateway) -> None:
             deployment=gateway.deployment,
             signers={name: gateway.keys.account(name) for name in KEYS if gateway.keys.has(name)},
             relayers=gateway.keys.accounts(Purpose.RELAYER),
-            policy=Policy(finality=settings.finality),
+            policy=Policy(finality=settings.finality, max_fee=int(settings.max_fee * GWEI)),
         )
     )
     gateway.outbox.on_queued(workers.add("outbox", sender.run_once).wake)
@@ -219,6 +229,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, large=BULK, large_limit=settings.max_body)
     app.add_middleware(Guard, access=gateway.access, signed=SIGNED)
     app.add_middleware(problems.CatchAll)
+    app.add_middleware(Measured, figures=gateway.metrics.requests)
     for router in ROUTERS:
         app.include_router(router)
     _add_own_routes(app, gateway)
@@ -232,12 +243,15 @@ def _add_own_routes(app: FastAPI, gateway: Gateway) -> None:
         workers = gateway.workers.health()
         database = _database_state(gateway.database)
         working = database == "ok" and all(worker.running for worker in workers)
-        healthy = working and not any(worker.failures for worker in workers)
+        node = gateway.node
+        healthy = working and not node.disagreement and not any(worker.failures for worker in workers)
         response.status_code = 200 if working else 503
         return {
             "status": "ok" if healthy else "degraded" if working else "failing",
             "version": app.version,
             "database": database,
+            "nodes": [endpoint.state for endpoint in node.endpoints],
+            "finality": "the nodes disagree" if node.disagreement else "ok",
             "workers": workers,
         }
 
@@ -261,7 +275,7 @@ def _database_state(database: Database) -> str:
 
 def _check_node_at_start(gateway: Gateway) -> None:
     try:
-        gateway.node.check(gateway.deployment)
+        gateway.node.check_all()
     except ChainUnreachable as error:
         log.warning("starting without the chain: %s", error)
     except ChainError as error:
@@ -272,5 +286,5 @@ def _check_node_at_start(gateway: Gateway) -> None:
 
 
 def _check_node(gateway: Gateway) -> float:
-    gateway.node.check(gateway.deployment)
-    return NODE_CHECK_EVERY
+    gateway.node.check_all()
+    return NODES_CHECK_EVERY if gateway.node.several else NODE_CHECK_EVERY

@@ -69,7 +69,8 @@ class Devnet:
 
     `block_time` in seconds (None: each transaction is mined at once); `port` 0 takes a free one, which a restart
     keeps. A folder that held a devnet before goes on with its chain and accounts; `public_accounts` and `chain_id`
-    count only for a new one. Also a context manager: starts, and stops in the end.
+    count only for a new one. With `free` nothing costs fees, as in many a consortium. Also a context manager: starts,
+    and stops in the end.
     """
 
     def __init__(
@@ -80,11 +81,13 @@ class Devnet:
         block_time: float | None = None,
         chain_id: int = CHAIN_ID,
         public_accounts: bool = False,
+        free: bool = False,
         save_interval: float = SAVE_INTERVAL,
     ) -> None:
         self.folder = Path(folder)
         self.port = port
         self.block_time = block_time
+        self.free = free
         self.save_interval = save_interval
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._settings = self._remembered(chain_id, public_accounts)
@@ -279,6 +282,8 @@ class Devnet:
         arguments += ["--accounts", str(ACCOUNTS), "--mnemonic", self._settings["mnemonic"]]
         arguments += ["--slots-in-an-epoch", "1", "--no-cors"]
         arguments += ["--enable-tx-gas-limit"]  # EIP-7825, as on a public network
+        if self.free:
+            arguments += ["--disable-min-priority-fee"]
         if self.block_time is not None:
             arguments += ["--block-time", f"{self.block_time:g}"]
         if self.state_file.exists():
@@ -297,6 +302,11 @@ class Devnet:
                 self._node = Node(self.url, timeout=MAX_ANSWER)
                 with contextlib.suppress(ChainUnreachable):
                     self.node.chain_id()
+                    if (
+                        self.free
+                    ):  # a base fee of 0 stays 0; that of a chain that goes on would come from its last block
+                        self.node.request("anvil_setNextBlockBaseFeePerGas", ["0x0"])
+                        self.mine()
                     return
             time.sleep(POLL)
         lines = self.log_file.read_bytes()[begin:].decode("utf-8", "replace").split("\n")

@@ -7,7 +7,7 @@ from fastapi import Depends, Path, Request
 
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
-from packtrace.chain.node import Node
+from packtrace.chain.nodes import Nodes
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.alerts.service import AlertService
 from packtrace_gateway.batches.service import BatchService
@@ -16,6 +16,7 @@ from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange.service import Exchange
 from packtrace_gateway.keys import KeyRing
+from packtrace_gateway.metrics.service import Metrics
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
 from packtrace_gateway.products.service import ProductService
@@ -33,12 +34,13 @@ class Gateway:
     settings: Settings
     database: Database
     keys: KeyRing
-    node: Node
+    node: Nodes
     deployment: Deployment
     reader: ChainReader
     workers: Workers
     outbox: Outbox
     store: EventStore
+    metrics: Metrics
 
     access: AccessService
     serials: SerialService

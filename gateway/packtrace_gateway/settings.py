@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from packtrace.epcis.reading import MAX_DOCUMENT_BYTES
 from packtrace.errors import PacktraceError
@@ -22,6 +22,7 @@ from packtrace.gs1.keys import gln
 FILE_NAME = "gateway.toml"
 ENV_PREFIX = "PACKTRACE_"
 MAX_SETTINGS_FILE = 64 * 1024  # bytes; a settings file is a page of text
+MAX_NODES = 16
 MAX_PARTY = 2**22 - 1  # IPartyRegistry: party numbers are below 2^22
 
 
@@ -38,7 +39,21 @@ def _base_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _listed(value: Any) -> Any:
+    """One text may hold several values: an environment variable has no lists."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _distinct(values: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("must not name the same one twice")
+    return values
+
+
 Url = Annotated[str, AfterValidator(_base_url)]
+Urls = Annotated[
+    tuple[Url, ...], BeforeValidator(_listed), AfterValidator(_distinct), Field(min_length=1, max_length=MAX_NODES)
+]
 Gln = Annotated[str, AfterValidator(gln)]
 PartyNumber = Annotated[int, Field(ge=1, le=MAX_PARTY)]
 
@@ -76,8 +91,11 @@ class Settings(BaseModel):
     data_folder: Path = Field(
         Path("data"), description="Folder for files that the gateway makes (label sheets, exports)."
     )
-    node: Url = Field(
-        "http://127.0.0.1:8545", repr=False, description="JSON-RPC URL of the Ethereum node that this gateway asks."
+    node: Urls = Field(
+        ("http://127.0.0.1:8545",),
+        repr=False,
+        description="JSON-RPC URL of the Ethereum node that this gateway asks, or a list of several, the preferred one "
+        "first (docs/operations.md); in the environment separated by spaces.",
     )
     node_timeout: float = Field(10.0, gt=0, le=300, description="Seconds to wait for a node's answer.")
     deployment: Path = Field(
@@ -95,6 +113,13 @@ class Settings(BaseModel):
     finality: Literal["finalized"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
         "finalized",
         description='When a block counts as final: `"finalized"` asks the node, a number N waits for N blocks on top.',
+    )
+    max_fee: float = Field(
+        500.0,
+        gt=0,
+        le=1_000_000,
+        description="The most that is paid for a transaction, in gwei per gas; while the chain asks for more, calls "
+        "wait.",
     )
     seal_every: float = Field(
         5.0,
@@ -209,6 +234,8 @@ def _toml(value: Any) -> str:
             return "true" if value else "false"
         case int() | float():
             return str(value)
+        case list() | tuple():
+            return f"[{', '.join(map(_toml, value))}]"
         case _:
             escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
             return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'

@@ -156,7 +156,7 @@ class Chain:
 
     def refusal(self, contract: str, function: str, arguments: list[Any], consent: Consent) -> str | None:
         """The custom error that the call would revert with; None if it would not."""
-        consents = [consent, consent] if function == "liftStatus" else [consent]
+        consents = [consent, consent] if function in ("liftStatus", "restoreStatus") else [consent]
         call = self.contracts[contract].get_function_by_name(function)(*arguments, *consents)
         try:
             call.call({"from": self.relayer})

@@ -63,17 +63,21 @@ def world(chain: Any) -> Any:
     return chain
 
 
-def propose(world: Any, own: int, count: int = 10_000) -> Any:
+def root_of(own: int) -> bytes:
+    return hashlib.sha256(ROOT + bytes([own])).digest()
+
+
+def propose(world: Any, own: int, count: int = 10_000, root: bytes | None = None) -> Any:
     batch = batch_of(PLANT, own)
     lot = hashlib.sha256(LOT + bytes([own])).digest()
-    root = hashlib.sha256(ROOT + bytes([own])).digest()
-    values = {"batch": batch, "productKey": PRODUCT, "lotKey": lot, "itemRoot": root, "count": count,
-              "expiresAt": EXPIRES}  # fmt: skip
+    values = {"batch": batch, "productKey": PRODUCT, "lotKey": lot, "itemRoot": root or root_of(own),
+              "count": count, "expiresAt": EXPIRES}  # fmt: skip
     return world.relay(world.line, "PackLedger", "propose", values)
 
 
-def release(world: Any, own: int) -> Any:
-    return world.relay(world.qp, "PackLedger", "release", {"batch": batch_of(PLANT, own)})
+def release(world: Any, own: int, root: bytes | None = None) -> Any:
+    values = {"batch": batch_of(PLANT, own), "itemRoot": root or root_of(own)}
+    return world.relay(world.qp, "PackLedger", "release", values)
 
 
 def change(world: Any, key: Any, to: int, units: bytes) -> Any:
@@ -81,18 +85,44 @@ def change(world: Any, key: Any, to: int, units: bytes) -> Any:
     return world.relay(key, "PackLedger", "changeStatus", values)
 
 
-def reverse(world: Any, key: Any, changed: Any, positions: bytes) -> Any:
+def receipt_of(world: Any, changed: Any) -> Any:
     event = world.contracts["PackLedger"].events.StatusChanged().process_receipt(changed)[0]["args"]
     time = world.w3.eth.get_block(changed["blockNumber"])["timestamp"]
-    receipt = (event["id"], event["party"], event["to"], time, event["openings"], event["units"], event["outcomes"])
-    values = {"id": event["id"], "positions": positions}
+    return (event["id"], event["party"], event["to"], time, event["openings"], event["units"], event["outcomes"])
+
+
+def reverse(world: Any, key: Any, changed: Any, positions: bytes) -> Any:
+    receipt = receipt_of(world, changed)
+    values = {"id": receipt[0], "positions": positions}
     consent = world.consent(key, "PackLedger", "reverseStatus", values)
     return world.send("PackLedger", "reverseStatus", [receipt, positions], consent)
 
 
 def lift(world: Any, units: bytes) -> Any:
-    consents = [world.consent(key, "PackLedger", "liftStatus", {"units": units}) for key in (world.maker, world.agent)]
-    return world.send("PackLedger", "liftStatus", [units], *consents)
+    values = {"units": units, "duplicates": False}
+    consents = [world.consent(key, "PackLedger", "liftStatus", values) for key in (world.maker, world.agent)]
+    return world.send("PackLedger", "liftStatus", [units, False], *consents)
+
+
+def restore(world: Any, changed: Any, positions: bytes) -> Any:
+    receipt = receipt_of(world, changed)
+    values = {"id": receipt[0], "positions": positions, "ground": 1}
+    consents = [world.consent(key, "PackLedger", "restoreStatus", values) for key in (world.maker, world.agent)]
+    return world.send("PackLedger", "restoreStatus", [receipt, positions, 1], *consents)
+
+
+def prove(world: Any, *own: int) -> Any:
+    """The first item of each of two batches of 2^20 (or whatever of it a path of 20 nodes needs) has one serial."""
+    uri = b"https://id.gs1.org/01/09506000134352/21/" + b"S" * 20
+    salt, path = bytes(range(1, 17)), [hashlib.sha256(bytes([level])).digest() for level in range(20)]
+    root = hashlib.sha256(b"\0packtrace/item/v1\1" + salt + uri).digest()
+    for node in path:
+        root = hashlib.sha256(b"\1" + root + node).digest()
+    for number in own:
+        propose(world, number, 1 << 20, root)
+        release(world, number, root)
+    openings = [(batch_of(PLANT, number) << 20, salt, path) for number in own]
+    return world.send("PackLedger", "proveDuplicate", [uri, *openings])
 
 
 def registration(number: int, children: list[int]) -> dict[str, Any]:
@@ -141,6 +171,10 @@ def figures(world: Any) -> Figures:
     made.note("reverse 200, 4 slots", reverse(world, world.pharmacist, receipt, bytes(range(200))))
     change(world, world.maker, LOCKED, units_of(wide, range(64 * 400, 64 * 400 + 200)))
     made.note("lift 200, 4 slots", lift(world, units_of(wide, range(64 * 400, 64 * 400 + 200))))
+
+    changed = change(world, world.maker, LOCKED, units_of(wide, range(64 * 500, 64 * 500 + 200)))
+    made.note("restore 200, 4 slots", restore(world, changed, bytes(range(200))))
+    made.note("prove a duplicate, 20 levels, two batches", prove(world, 60, 61))
 
     made.note("append, first of its lane", world.relay(world.maker, "EventLog", "append",
               {"lane": 0, "sequence": 0, "root": ROOT, "count": 100}))  # fmt: skip

@@ -50,11 +50,12 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "PartyRegistry.authoriseQuality": {"productKey": PRODUCT, "key": KEY.address, "until": HERE_ON},
     "PackLedger.propose": {"batch": BATCH, "productKey": PRODUCT, "lotKey": LOT, "itemRoot": digest_of("root"),
                            "count": 10_000, "expiresAt": HERE_ON},
-    "PackLedger.release": {"batch": BATCH},
+    "PackLedger.release": {"batch": BATCH, "itemRoot": digest_of("root")},
     "PackLedger.withdraw": {"batch": BATCH},
     "PackLedger.changeStatus": {"to": 1, "units": packed(UNIT, UNIT + 1), "openings": digest_of("openings")},
     "PackLedger.reverseStatus": {"id": digest_of("receipt"), "positions": b"\x00\x02"},
-    "PackLedger.liftStatus": {"units": packed(UNIT)},
+    "PackLedger.liftStatus": {"units": packed(UNIT), "duplicates": True},
+    "PackLedger.restoreStatus": {"id": digest_of("receipt"), "positions": b"\x00\x02", "ground": 1},
     "CustodyLedger.register": {"registrations": [registration(CASE, []), registration(PALLET, [CASE, CASE + 2])]},
     "CustodyLedger.ship": {"numbers": [CASE, PALLET], "to": 2001},
     "CustodyLedger.cancelShipment": {"numbers": [CASE]},
@@ -121,9 +122,9 @@ def test_contract_agrees_on_the_digest(name: str, chain: Any, vectors: Path) -> 
     consent = (KEY.address, int(vector["message"]["nonce"]), DEADLINE, bytes.fromhex(vector["signature"][2:]))
     spoilt = (*consent[:3], consent[3][:40] + bytes([consent[3][40] ^ 1]) + consent[3][41:])
     arguments = chain.arguments_of(vector["function"], MESSAGES[name])
-    if vector["function"] == "reverseStatus":
+    if vector["function"] in ("reverseStatus", "restoreStatus"):
         receipt = (MESSAGES[name]["id"], PARTY, 1, 0, bytes(32), b"", b"")
-        arguments = [receipt, MESSAGES[name]["positions"]]
+        arguments = [receipt, *arguments[1:]]
     assert chain.refusal(vector["contract"], vector["function"], arguments, spoilt) == "InvalidConsent"
     reason = chain.refusal(vector["contract"], vector["function"], arguments, consent)
     assert reason in {"UnknownKey", "BatchNotProposed", "NotReceipt"}
@@ -182,7 +183,7 @@ def supply(chain: Any) -> Any:
     chain.relay(chain.maker, "PartyRegistry", "authoriseQuality",
                 {"productKey": PRODUCT, "key": chain.line.address, "until": forever})  # fmt: skip
     chain.relay(chain.line, "PackLedger", "propose", MESSAGES["PackLedger.propose"])
-    chain.relay(chain.line, "PackLedger", "release", {"batch": BATCH})
+    chain.relay(chain.line, "PackLedger", "release", MESSAGES["PackLedger.release"])
     return chain
 
 

@@ -40,8 +40,19 @@ def test_nothing_is_open_but_health(app: FastAPI, client: httpx.Client) -> None:
 
 def test_health_tells_nothing_about_the_business(client: httpx.Client) -> None:
     health = client.get("/health").json()
-    assert health.keys() == {"status", "version", "database", "workers"}
+    assert health.keys() == {"status", "version", "database", "nodes", "finality", "workers"}
     assert "Apotheke" not in str(health)
+    assert "127.0.0.1" not in str(health)
+
+
+def test_health_tells_how_the_nodes_are_and_whether_they_agree(client: httpx.Client, gateway: Gateway) -> None:
+    limit = time.monotonic() + 10
+    while (health := client.get("/health").json())["nodes"] != ["failing"]:
+        assert time.monotonic() < limit, health
+    assert health["finality"] == "ok"
+    gateway.node.disagreement = "the nodes disagree about block 7, which should be final: at http://127.0.0.1:9 …"
+    health = client.get("/health").json()
+    assert (health["status"], health["finality"]) == ("degraded", "the nodes disagree")
 
 
 @pytest.mark.parametrize(

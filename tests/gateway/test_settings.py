@@ -48,6 +48,14 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     assert (loaded.port, loaded.finality) == (9000, 12)
 
 
+@pytest.mark.parametrize("node", ["http://a.example/", ["http://a.example", "https://b.example"]])
+def test_node_is_one_or_a_list(tmp_path: Path, node: str | list[str]) -> None:
+    loaded = settings.load(write(tmp_path, node=node), {})
+    assert loaded.node == (("http://a.example",) if isinstance(node, str) else tuple(node))
+    environ = {"PACKTRACE_NODE": "http://c.example http://d.example"}
+    assert settings.load(write(tmp_path, node=node), environ).node == ("http://c.example", "http://d.example")
+
+
 @pytest.mark.parametrize("finality", ["finalized", 1, 64])
 def test_finality_is_the_nodes_own_or_a_depth(tmp_path: Path, finality: str | int) -> None:
     assert settings.load(write(tmp_path, finality=finality), {}).finality == finality
@@ -73,6 +81,10 @@ def test_an_unknown_setting_is_refused_by_name_with_the_nearest_one(tmp_path: Pa
         ("port", 70000),
         ("node", "ws://127.0.0.1:8545"),
         ("node", "127.0.0.1:8545"),
+        ("node", ""),
+        ("node", ["http://127.0.0.1:8545", "http://127.0.0.1:8545/"]),
+        ("node", ["http://127.0.0.1:8545", "ws://127.0.0.1:8546"]),
+        ("node", [f"http://127.0.0.1:{port}" for port in range(1, 18)]),
         ("endpoint", "https://gateway.example/?key=1"),
         ("finality", "soon"),
         ("finality", 0),

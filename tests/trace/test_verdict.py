@@ -136,6 +136,28 @@ def test_each_finding_has_its_headline(world: World, headline: Headline) -> None
     assert verdict.reasons
 
 
+TWIN = 7 << 42 | 5 << 20 | 9
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.ACTIVE])
+def test_a_proven_duplicate_is_told_whatever_the_status(world: World, status: Status) -> None:
+    """Flagged packs are never active on chain; the headline is their status, and the failed check names the twin."""
+    verdict = world.verdict(unit=changed_unit(world, status=status, twin=TWIN))
+    assert verdict.headline is Headline.NOT_ACTIVE
+    assert verdict.words == verdict.status
+    [check] = [check for check in verdict.checks if check.name == "duplicate"]
+    assert check.passed is False
+    assert check.detail == (
+        f"another pack has this serial: number 9 of batch {7 << 22 | 5}. Quarantine this one, whatever it is"
+    )
+    assert check.detail in verdict.reasons
+
+
+def test_a_pack_without_a_twin_says_so(world: World) -> None:
+    [check] = [check for check in world.verdict().checks if check.name == "duplicate"]
+    assert (check.passed, check.detail) == (True, "no other pack was proven to have this serial")
+
+
 def test_an_aggregation_seen_at_shipping_ships_nothing(world: World) -> None:
     """Goods leave with an ObjectEvent; to look at what is in a case at the gate moves nothing."""
     seen = event(9, type="AggregationEvent", action="OBSERVE", biz_step="shipping", children=[PACKS[3]])

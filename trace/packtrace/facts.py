@@ -36,6 +36,7 @@ class Refusal(IntEnum):
     NOT_ALLOWED = 6
     NOT_CHANGED_HERE = 7
     ALREADY_REVERSED = 8
+    DUPLICATE = 9
 
 
 class BatchState(IntEnum):
@@ -101,12 +102,16 @@ class BatchFacts:
 
 @dataclass(frozen=True, slots=True)
 class UnitFacts:
-    """One unit: its status, its batch, and the graver recall of its lot and batch."""
+    """One unit: its status, its batch, and the graver recall of its lot and batch.
+
+    `twin` is the unit that was proven to have the same serial, None unless this one is flagged for that.
+    """
 
     status: Status
     batch: BatchFacts
     recall: Recall
     recalled_at: int
+    twin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +193,10 @@ def logistic_number(party: int, number: int) -> int:
 
 def batch_of_unit(unit: int) -> int:
     return unit >> INDEX_BITS
+
+
+def index_of_unit(unit: int) -> int:
+    return unit & ((1 << INDEX_BITS) - 1)
 
 
 def party_of_batch(batch: int) -> int:

@@ -14,7 +14,17 @@ from typing import Any
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.custody import whereabouts
 from packtrace.evidence import Evidence, anchored, batch_differences
-from packtrace.facts import PURPOSE_OPERATE, BatchState, CustodyState, Facts, Recall, Status, StatusChange
+from packtrace.facts import (
+    PURPOSE_OPERATE,
+    BatchState,
+    CustodyState,
+    Facts,
+    Recall,
+    Status,
+    StatusChange,
+    batch_of_unit,
+    index_of_unit,
+)
 from packtrace.gs1 import expires_at
 from packtrace.locator import Answer
 from packtrace.scan import Place, Scan
@@ -313,6 +323,12 @@ def _unit(evidence: Evidence, facts: Facts, now: int) -> Iterator[Check]:
         if change := _change(facts):
             detail += f" since {_moment(change.time)}, case {case_number(change.receipt)}"
         yield Check("status", False, detail, Headline.NOT_ACTIVE)
+    if unit.twin is None:
+        yield Check("duplicate", True, "no other pack was proven to have this serial", Headline.NOT_ACTIVE)
+    else:
+        batch, index = batch_of_unit(unit.twin), index_of_unit(unit.twin)
+        detail = f"another pack has this serial: number {index} of batch {batch}. Quarantine this one, whatever it is"
+        yield Check("duplicate", False, detail, Headline.NOT_ACTIVE)
     if unit.batch.state is BatchState.RELEASED:
         yield Check("release", True, f"released on {_day(unit.batch.released_at)}", Headline.NOT_RELEASED)
     else:

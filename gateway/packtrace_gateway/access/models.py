@@ -17,6 +17,7 @@ class Role(StrEnum):
     DISPENSER = "dispenser"  # verifying, dispensing, reversing
     AUDITOR = "auditor"  # reads everything, changes nothing
     REGULATOR = "regulator"  # the authority's own people
+    METRICS = "metrics"  # a monitoring system: figures, and nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,1 @@
-"""Alerts: every Conflict on chain that concerns this party opens one; people comment on it and close it."""
+"""Alerts: every Conflict and every proven duplicate that concerns this party opens one; people work it and close it."""

@@ -9,7 +9,8 @@ from packtrace_gateway.ledger.columns import Unsigned64
 class Alert(SQLModel, table=True):
     """One alert, numbered by this gateway. `why` is what makes it ours: caller, holder (MAH) or regulator.
 
-    A conflict is known by the call and the unit: a reorganisation that moves it to another block opens nothing twice.
+    A conflict is known by the call and the unit, a proven duplicate by its pair (`call` is then the pair's hash, `twin`
+    the other unit): a reorganisation that moves it to another block opens nothing twice.
     `retracted` says that the chain lost the conflict again; the alert stays, people decide.
     """
 
@@ -18,7 +19,8 @@ class Alert(SQLModel, table=True):
     number: int | None = Field(default=None, sa_column=Column(Integer, primary_key=True))
     unit: int = Field(sa_column=Column(Unsigned64, nullable=False, index=True))
     call: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False))
-    party: int
+    twin: int | None = Field(default=None, sa_column=Column(Unsigned64))
+    party: int | None = None  # that made the call; of a proof: anybody
     asked: int = Field(sa_column=Column(SmallInteger, nullable=False))
     found: int = Field(sa_column=Column(SmallInteger, nullable=False))
     refusal: int = Field(sa_column=Column(SmallInteger, nullable=False))

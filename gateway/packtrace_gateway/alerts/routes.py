@@ -59,6 +59,7 @@ def _view(alert: Alert) -> dict[str, Any]:
     return {
         "number": alert.number,
         "unit": str(alert.unit),
+        "twin": None if alert.twin is None else str(alert.twin),
         "case": case_number(alert.call),
         "party": alert.party,
         "asked": Status(alert.asked).name.lower(),

@@ -1,16 +1,17 @@
 """Opening alerts from the followed chain, and working them."""
 
 import time
+from hashlib import sha256
 
 from sqlalchemy import select, update
 from sqlmodel import Session
 
 from packtrace.errors import LifecycleError
-from packtrace.facts import batch_of_unit
+from packtrace.facts import Refusal, Status, batch_of_unit
 from packtrace_gateway.alerts.models import Alert, AlertComment
 from packtrace_gateway.db import Database
 from packtrace_gateway.ledger.indexing import Listener
-from packtrace_gateway.ledger.models import BatchRow, ConflictRow, RegistryRow
+from packtrace_gateway.ledger.models import BatchRow, ConflictRow, DuplicateRow, RegistryRow
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 
@@ -49,13 +50,38 @@ class AlertService(Listener):
         alert.block, alert.time, alert.retracted = conflict.block_number, conflict.time, False
         session.add(alert)
 
+    def on_duplicate(self, session: Session, duplicate: DuplicateRow) -> None:
+        """For the holder and the regulator: they alone can say which of the two is the true one."""
+        why = self._concern(session, duplicate.unit)
+        if why is None:
+            return
+        pair = sha256(b"".join(unit.to_bytes(8) for unit in (duplicate.unit, duplicate.twin))).digest()
+        known = session.execute(select(Alert).where(Alert.call == pair)).scalar()  # type: ignore[arg-type]
+        alert = known or Alert(
+            unit=duplicate.unit,
+            twin=duplicate.twin,
+            call=pair,
+            asked=Status.SUSPECT,
+            found=duplicate.found,
+            refusal=Refusal.DUPLICATE,
+            block=duplicate.block_number,
+            time=duplicate.time,
+            why=why,
+        )
+        alert.block, alert.time, alert.retracted = duplicate.block_number, duplicate.time, False
+        session.add(alert)
+
     def on_retracted(self, session: Session, number: int) -> None:
         session.execute(update(Alert).where(Alert.block > number).values(retracted=True))  # type: ignore[arg-type]
 
     def _why(self, session: Session, conflict: ConflictRow) -> str | None:
         if conflict.party == self._settings.party:
             return "caller"
-        batch = session.get(BatchRow, batch_of_unit(conflict.unit))
+        return self._concern(session, conflict.unit)
+
+    def _concern(self, session: Session, unit: int) -> str | None:
+        """What a unit is to us."""
+        batch = session.get(BatchRow, batch_of_unit(unit))
         if batch is not None and batch.mah == self._settings.company:
             return "holder"
         return "regulator" if self._is_regulator(session) else None

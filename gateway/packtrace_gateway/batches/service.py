@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from sqlmodel import Session
 
 from packtrace.chain.contracts import Event as ChainEvent
+from packtrace.commit.header import Header
 from packtrace.errors import LifecycleError
 from packtrace.facts import Recall
 from packtrace.gs1 import expires_at
@@ -91,7 +92,7 @@ class BatchService:
                     value=number,
                     rule=RULE,
                 )
-            header = stored_header(session.get_one(StoredEvent, batch.event).header)
+            header = _commissioning(session, batch)
             product = Product.from_json(header.core["product"])
             calls = LedgerCalls(self._outbox, session)
             row = calls.propose(number, product, header.item_root, batch.count, expires_at(product.expiry))
@@ -100,7 +101,9 @@ class BatchService:
             return batch
 
     def release(self, number: int) -> CommissionedBatch:
-        """A qualified person's release. Raises LifecycleError unless the batch is proposed and not released."""
+        """A qualified person's release, of these very items. Raises LifecycleError unless the batch is proposed and not
+        released.
+        """
         return self._decide(number, "release", "quality", "releasing", "released")
 
     def withdraw(self, number: int) -> CommissionedBatch:
@@ -115,11 +118,12 @@ class BatchService:
                 raise LifecycleError(
                     f"this batch is {batch.state}{detail}; it cannot be {done}", field="number", value=number, rule=RULE
                 )
+            items = [_commissioning(session, batch).item_root] if function == "release" else []
             self._outbox.enqueue(
                 session,
                 contract="PackLedger",
                 function=function,
-                args=[number],
+                args=[number, *items],
                 key=key,
                 reference=f"batch:{number}",
                 after=batch.outbox,
@@ -156,6 +160,10 @@ class BatchService:
         with self._database.read() as session:
             found = session.execute(query.order_by(RecallNotice.outbox.desc()).limit(MAX_LISTED))  # type: ignore[attr-defined]
             return [(notice, state) for notice, state in found]
+
+
+def _commissioning(session: Session, batch: CommissionedBatch) -> Header:
+    return stored_header(session.get_one(StoredEvent, batch.event).header)
 
 
 def view(batch: CommissionedBatch) -> dict[str, str | int | None]:

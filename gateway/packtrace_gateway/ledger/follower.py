@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from sqlmodel import Session, col, delete, select
 
 from packtrace.chain.deployment import Deployment
-from packtrace.chain.node import MAX_LOG_BLOCKS, Block, Log, Node, NodeError, Request
+from packtrace.chain.node import MAX_LOG_BLOCKS, Block, Log, Node, NodeError
 from packtrace.errors import ChainError
 from packtrace_gateway.db import Database
 from packtrace_gateway.ledger import indexing
@@ -50,10 +50,11 @@ class Follower:
     def run_once(self) -> float:
         """Read one range; the seconds until the next. A node that does not answer is no failure."""
         try:
-            if not self._checked:
-                self._node.check(self._deployment)
-                self._checked = True
-            more = self._advance()
+            with self._node.one():
+                if not self._checked:
+                    self._node.check(self._deployment)
+                    self._checked = True
+                more = self._advance()
         except ChainError as error:
             if self.trouble is None:
                 log.warning("the chain cannot be followed: %s", error)
@@ -149,21 +150,7 @@ class Follower:
 
     def _headers(self, numbers: list[int]) -> list[Block]:
         """Headers by number; those that the node does not know are left out."""
-        answers = self._node.batch([Request("eth_getBlockByNumber", [hex(number), False]) for number in numbers])
-        found = []
-        for answer in answers:
-            if isinstance(answer, ChainError):
-                raise answer
-            if answer is not None:
-                found.append(
-                    Block(
-                        int(answer["number"], 16),
-                        bytes.fromhex(answer["hash"][2:]),
-                        int(answer["timestamp"], 16),
-                        bytes.fromhex(answer["parentHash"][2:]),
-                    )
-                )
-        return found
+        return [block for block in self._node.headers(numbers) if block]
 
 
 def indexed(session: Session) -> Checkpoint | None:

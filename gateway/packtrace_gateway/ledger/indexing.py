@@ -14,6 +14,7 @@ from packtrace_gateway.ledger.models import (
     CallKind,
     ConflictRow,
     CustodyRow,
+    DuplicateRow,
     EntryRow,
     RecallRow,
     RegistryRow,
@@ -23,6 +24,17 @@ from packtrace_gateway.ledger.models import (
 
 UNIT_BYTES = 8
 Row = TypeVar("Row", bound=SQLModel)
+INDEXED = (
+    StatusCallRow,
+    ConflictRow,
+    DuplicateRow,
+    BatchRow,
+    BatchEventRow,
+    RecallRow,
+    CustodyRow,
+    EntryRow,
+    RegistryRow,
+)
 
 
 class Listener:
@@ -32,10 +44,13 @@ class Listener:
     """
 
     def on_status(self, session: Session, call: StatusCallRow) -> None:
-        """Status was changed, reversed or lifted."""
+        """Status was changed, reversed, lifted or restored."""
 
     def on_conflict(self, session: Session, conflict: ConflictRow) -> None:
         """A unit could not be changed."""
+
+    def on_duplicate(self, session: Session, duplicate: DuplicateRow) -> None:
+        """Two units were proven to have one serial."""
 
     def on_batch(self, session: Session, batch: int, state: BatchState) -> None:
         """A batch was proposed, released or withdrawn."""
@@ -69,6 +84,12 @@ def store(session: Session, listeners: Sequence[Listener], log: Log, block: Bloc
             _status_call(session, listeners, CallKind.REVERSED, args["id"], args, where)
         case "PackLedger", "StatusLifted":
             _status_call(session, listeners, CallKind.LIFTED, args["call"], args, where)
+        case "PackLedger", "StatusRestored":
+            _status_call(session, listeners, CallKind.RESTORED, args["id"], args, where)
+        case "PackLedger", "DuplicateProven":
+            twin_found, uri = args.pop("twinFound"), args.pop("uri").decode("utf-8", "replace")
+            duplicate = _added(session, DuplicateRow(**args, twin_found=twin_found, uri=uri, **where))
+            _tell(listeners, lambda listener: listener.on_duplicate(session, duplicate))
         case "PackLedger", "Conflict":
             conflict = _added(session, ConflictRow(**args, **where))
             _tell(listeners, lambda listener: listener.on_conflict(session, conflict))
@@ -101,7 +122,7 @@ def roll_back(session: Session, listeners: Sequence[Listener], number: int) -> N
     _tell(listeners, lambda listener: listener.on_retracted(session, number))
     calls = select(StatusCallRow.id).where(StatusCallRow.block_number > number)
     session.exec(delete(StatusUnitRow).where(col(StatusUnitRow.call_id).in_(calls)))
-    for table in (StatusCallRow, ConflictRow, BatchRow, BatchEventRow, RecallRow, CustodyRow, EntryRow, RegistryRow):
+    for table in INDEXED:
         session.exec(delete(table).where(col(table.block_number) > number))
 
 
@@ -121,7 +142,7 @@ def _status_call(
     call = StatusCallRow(
         kind=kind,
         call=number,
-        party=args["mah"] if kind is CallKind.LIFTED else args["party"],
+        party=args["mah"] if "mah" in args else args["party"],
         second_party=args.get("regulator"),
         to=args.get("to", 0),
         openings=args.get("openings"),

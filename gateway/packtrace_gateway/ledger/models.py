@@ -35,13 +35,14 @@ class CallKind(StrEnum):
     CHANGED = "changed"
     REVERSED = "reversed"
     LIFTED = "lifted"
+    RESTORED = "restored"
 
 
 class StatusCallRow(Logged, table=True):
-    """One call that changed status: `StatusChanged`, `StatusReversed` or `StatusLifted`, whole.
+    """One call that changed status: `StatusChanged`, `StatusReversed`, `StatusLifted` or `StatusRestored`, whole.
 
-    `call` is the receipt's id; for a reversal that of the call that was reversed, for a lift the EIP-712 digest of
-    the MAH's consent. With `CHANGED`, this is the receipt that `IPackLedger.reverseStatus` wants.
+    `call` is the receipt's id; for a reversal or restoration that of the call that was undone, for a lift the EIP-712
+    digest of the MAH's consent. With `CHANGED`, this is the receipt that `IPackLedger.reverseStatus` wants.
     """
 
     __tablename__ = "ledger_status_call"
@@ -51,11 +52,12 @@ class StatusCallRow(Logged, table=True):
     kind: CallKind = Field(sa_column=Column(words(CallKind, 8), nullable=False))
     call: bytes = Field(sa_type=LargeBinary)
     party: int = Field(sa_type=BigInteger)
-    second_party: int | None = Field(default=None, sa_type=BigInteger)  # of a lift: the regulator
+    second_party: int | None = Field(default=None, sa_type=BigInteger)  # of a lift or restoration: the regulator
     to: int
     openings: bytes | None = Field(default=None, sa_type=LargeBinary)
     units: bytes = Field(sa_type=LargeBinary)  # 8 bytes each, big-endian
-    outcomes: bytes = Field(sa_type=LargeBinary)  # 1 byte each: status found, or 0x80 | refusal
+    # 1 byte each: the status found (of a restoration: the one that it has again), or 0x80 | refusal
+    outcomes: bytes = Field(sa_type=LargeBinary)
 
 
 class StatusUnitRow(SQLModel, table=True):
@@ -81,6 +83,19 @@ class ConflictRow(Logged, table=True):
     to: int  # status asked for
     found: int  # status that the unit keeps
     refusal: int
+
+
+class DuplicateRow(Logged, table=True):
+    """Two units that were proven to have one serial; `unit` is the lower number."""
+
+    __tablename__ = "ledger_duplicate"
+
+    id: int | None = Field(default=None, primary_key=True)
+    unit: int = Field(sa_column=Column(Unsigned64, nullable=False, index=True))
+    twin: int = Field(sa_column=Column(Unsigned64, nullable=False, index=True))
+    found: int  # status of the unit before: ACTIVE became SUSPECT
+    twin_found: int
+    uri: str
 
 
 class BatchRow(Logged, table=True):

@@ -15,6 +15,7 @@ from packtrace_gateway.ledger.models import (
     CallKind,
     ConflictRow,
     CustodyRow,
+    DuplicateRow,
     EntryRow,
     RecallRow,
     StatusCallRow,
@@ -27,7 +28,11 @@ MAX_LISTED = 1_000  # rows of one answer
 
 @dataclass(frozen=True, slots=True)
 class UnitCall:
-    """What one call did to one unit: `found` is the status that it changed, or None where it was refused."""
+    """What one call did to one unit: `found` is the status that it changed, or None where it was refused.
+
+    Of a restoration, `to` is the status that the unit has again and `found` the one that was undone; where it was
+    refused, `to` is the status that was to be undone.
+    """
 
     kind: CallKind
     call: bytes
@@ -50,13 +55,20 @@ def history(session: Session, unit: int) -> list[UnitCall]:
         .order_by(col(StatusCallRow.block_number).desc(), col(StatusCallRow.log_index).desc())
         .limit(MAX_LISTED)
     )
-    return [_unit_call(call, position) for call, position in session.exec(query)]
+    return [_unit_call(session, call, position) for call, position in session.exec(query)]
 
 
 def conflicts(session: Session, unit: int) -> list[ConflictRow]:
     """The refused attempts on the unit, the newest first."""
     query = select(ConflictRow).where(ConflictRow.unit == unit)
     order = (col(ConflictRow.block_number).desc(), col(ConflictRow.log_index).desc())
+    return list(session.exec(query.order_by(*order).limit(MAX_LISTED)))
+
+
+def duplicates(session: Session, unit: int) -> list[DuplicateRow]:
+    """The proofs that another unit has this one's serial, the newest first."""
+    query = select(DuplicateRow).where(or_(DuplicateRow.unit == unit, DuplicateRow.twin == unit))
+    order = (col(DuplicateRow.block_number).desc(), col(DuplicateRow.log_index).desc())
     return list(session.exec(query.order_by(*order).limit(MAX_LISTED)))
 
 
@@ -110,16 +122,21 @@ def entry(session: Session, party: int, lane: int, sequence: int) -> EntryRow | 
     return session.exec(query).first()
 
 
-def _unit_call(call: StatusCallRow, position: int) -> UnitCall:
+def _unit_call(session: Session, call: StatusCallRow, position: int) -> UnitCall:
     outcome = call.outcomes[position]
     refused = outcome >= REFUSED
+    to, found = Status(call.to), None if refused else Status(outcome)
+    if call.kind is CallKind.RESTORED:
+        query = select(StatusCallRow.to).where(StatusCallRow.call == call.call, StatusCallRow.kind == CallKind.CHANGED)
+        undone = Status(session.exec(query).first() or 0)
+        to, found = (found, undone) if found is not None else (undone, None)
     return UnitCall(
         kind=call.kind,
         call=call.call,
         position=position,
         party=call.party,
-        to=Status(call.to),
-        found=None if refused else Status(outcome),
+        to=to,
+        found=found,
         refusal=Refusal(outcome - REFUSED) if refused else Refusal.NONE,
         time=call.time,
         block_number=call.block_number,

@@ -42,7 +42,7 @@ def own_events(contract: str, function: str, args: Sequence[Any], digest: bytes 
             return [("Appended", {"lane": lane, "sequence": sequence, "root": root, "count": count})]
         case "PackLedger", "propose", (batch, _, lot_key, _, count, _), _:
             return [("BatchProposed", {"batch": batch, "lotKey": lot_key, "count": count})]
-        case "PackLedger", "release", batch, _:
+        case "PackLedger", "release", batch, _, _:
             return [("BatchReleased", {"batch": batch})]
         case "PackLedger", "withdraw", batch, _:
             return [("BatchWithdrawn", {"batch": batch})]
@@ -51,8 +51,10 @@ def own_events(contract: str, function: str, args: Sequence[Any], digest: bytes 
             return [("StatusChanged", {**number, "to": to, "openings": openings, "units": units})]
         case "PackLedger", "reverseStatus", (number, *_), _, _:
             return [("StatusReversed", {"id": number})]
-        case "PackLedger", "liftStatus", units, _, _:
+        case "PackLedger", "liftStatus", units, _, _, _:
             return [("StatusLifted", {"units": units})]
+        case "PackLedger", "restoreStatus", (number, *_), _, ground, _, _:
+            return [("StatusRestored", {"id": number, "ground": ground})]
         case "CustodyLedger", "register", registrations, _:
             names = ("number", "ssccCommitment", "contentRoot", "count")
             return [("Registered", dict(zip(names, one[:4], strict=True))) for one in registrations]

@@ -1,10 +1,9 @@
 """What a transaction offers for its gas: EIP-1559, chains with a plain gas price, chains without fees."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from packtrace.chain.node import Node, Request
-from packtrace.errors import ChainError, PacktraceError
+from packtrace.chain.node import Node
+from packtrace.errors import PacktraceError
 
 
 class FeeCapError(PacktraceError):
@@ -30,20 +29,14 @@ def offered(node: Node, cap: int) -> Fee:
 
     Raises `FeeCapError` when not even the next block is within `cap`.
     """
-    questions = ["eth_gasPrice", "eth_maxPriorityFeePerGas"]
-    newest: Any
-    newest, price, tip = node.batch([Request("eth_getBlockByNumber", ["latest", False]), *map(Request, questions)])
-    if isinstance(newest, ChainError):
-        raise newest
-    if isinstance(price, ChainError):
-        raise price
-    gas_price = int(price, 16)
-    base_fee = newest.get("baseFeePerGas")
-    if base_fee is None:
-        fee, needed = Fee(gas_price, None), gas_price
+    market = node.fee_market()
+    if market.gas_price == 0:  # a chain without fees: the usual tip of such a node is made up (Anvil: 1 gwei)
+        return Fee(0, None if market.base_fee is None else 0)
+    if market.base_fee is None:
+        fee, needed = Fee(market.gas_price, None), market.gas_price
     else:
-        base = int(base_fee, 16)
-        usual = max(gas_price - base, 0) if isinstance(tip, ChainError) else int(tip, 16)
+        usual = max(market.gas_price - market.base_fee, 0) if market.tip is None else market.tip
+        base = max(market.base_fee, market.gas_price - usual)  # some nodes' gas price knows the next block's base fee
         fee, needed = Fee(min(2 * base + usual, cap), usual), base + usual
     if needed > cap:
         raise FeeCapError(

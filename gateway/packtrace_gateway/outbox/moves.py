@@ -11,6 +11,7 @@ from packtrace_gateway.outbox.models import Attempt, OutboxRow, Outcome, State
 from packtrace_gateway.outbox.service import Handler, Outbox
 
 MAX_TEXT = 500
+MAX_WAITING = 300
 
 
 def consented(session: Session, row: OutboxRow, consent: Consent, digest: bytes, head: int) -> None:
@@ -97,10 +98,15 @@ def retracted(session: Session, outbox: Outbox, row: OutboxRow) -> None:
 
 def waits(session: Session, row: OutboxRow, why: str | None) -> None:
     """Say why the row does not move, or that it does."""
-    why = why and why[:300]
+    why = shortened(why)
     if row.waiting != why:
         row.waiting = why
         session.add(row)
+
+
+def shortened(why: str | None) -> str | None:
+    """As it fits into the row."""
+    return why and why[:MAX_WAITING]
 
 
 def consent(row: OutboxRow) -> Consent:
@@ -137,5 +143,5 @@ def handler(outbox: Outbox, row: OutboxRow) -> Handler:
 
 
 def _to(session: Session, row: OutboxRow, state: State, waiting: str | None = None) -> None:
-    row.state, row.waiting, row.updated_at = state, waiting and waiting[:300], time.time()
+    row.state, row.waiting, row.updated_at = state, shortened(waiting), time.time()
     session.add(row)

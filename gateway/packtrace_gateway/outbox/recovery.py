@@ -9,15 +9,13 @@ that says what this database lost.
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import cbor2
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from packtrace.chain.node import MAX_LOG_BLOCKS, Block, Receipt, Request
+from packtrace.chain.node import MAX_LOG_BLOCKS, Block, Receipt, Transaction
 from packtrace.chain.typed_data import digest
-from packtrace.errors import ChainError
 from packtrace_gateway.outbox import calls, moves
 from packtrace_gateway.outbox.calls import Carried
 from packtrace_gateway.outbox.context import Context, View
@@ -30,14 +28,6 @@ log = logging.getLogger(__name__)
 REFERENCE = "found on chain, not in this database"
 UNKNOWN = "unknown"
 CHUNK = 200  # transactions that are asked for in one request
-
-
-class Transaction(NamedTuple):
-    """A transaction that one of the lane's contract's events came from."""
-
-    hash: bytes
-    to: str | None
-    data: bytes
 
 
 def reconcile(context: Context, view: View, lane: Lane, chain: int) -> None:
@@ -78,12 +68,7 @@ def _transactions(context: Context, lane: Lane, first: int, last: int) -> Iterat
         hashes = list(dict.fromkeys(log_.transaction_hash for log_ in logs))
         for offset in range(0, len(hashes), CHUNK):
             part = hashes[offset : offset + CHUNK]
-            asked = [Request("eth_getTransactionByHash", ["0x" + hash_.hex()]) for hash_ in part]
-            for hash_, answer in zip(part, context.node.batch(asked), strict=True):
-                if isinstance(answer, ChainError):
-                    raise answer
-                if answer is not None:
-                    yield Transaction(hash_, answer["to"], bytes.fromhex(answer["input"][2:]))
+            yield from filter(None, context.node.transactions(part))
 
 
 def _direct(context: Context, lane: Lane, transaction: Transaction) -> Carried | None:

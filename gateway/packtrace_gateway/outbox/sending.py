@@ -64,11 +64,7 @@ def _prepared(context: Context, view: View, row: OutboxRow) -> tuple[LocalAccoun
     The call is carried out in a simulation first, so that one that would be refused is decided without being sent.
     """
     relayer = context.relayers[zlib.crc32(f"{row.contract}{row.signer}{row.lane}".encode()) % len(context.relayers)]
-    transaction = {
-        "from": relayer.address,
-        "to": context.deployment.address(row.contract),
-        "data": "0x" + calls.call_data(row.contract, row.function, row.args, moves.consent(row)).hex(),
-    }
+    transaction = _draft(context, row, relayer)
     try:
         context.node.simulate(transaction, view.head)
         estimate = context.node.estimate_gas(transaction)
@@ -84,6 +80,15 @@ def _prepared(context: Context, view: View, row: OutboxRow) -> tuple[LocalAccoun
     failures = sum(attempt.outcome == Outcome.REVERTED for attempt in context.outbox.attempts(row.number))
     gas = int(estimate * GAS_MARGIN ** (1 + failures)) + GAS_SPARE
     return relayer, min(gas, MAX_GAS), fee
+
+
+def _draft(context: Context, row: OutboxRow, relayer: LocalAccount) -> dict[str, str]:
+    """The call as a node simulates it."""
+    return {
+        "from": relayer.address,
+        "to": context.deployment.address(row.contract),
+        "data": "0x" + calls.call_data(row.contract, row.function, row.args, moves.consent(row)).hex(),
+    }
 
 
 def _refused(context: Context, view: View, row: OutboxRow, error: ChainError) -> None:
@@ -152,10 +157,8 @@ def _send(context: Context, view: View, row: OutboxRow, attempt: Attempt) -> boo
     except NodeError as error:
         if error.kind == "nonce too low":  # included, or its nonce was used by another: the receipts will tell
             return True
-        if error.kind == "underpriced":
-            return _underpriced(context, row, attempt, error)
         if error.kind != "already known":
-            context.waits(row, str(error))
+            _not_taken(context, row, attempt, error)
             return False
 
     if row.state == State.BROADCAST and attempt.first_block is not None and not row.waiting:
@@ -174,9 +177,12 @@ def _send(context: Context, view: View, row: OutboxRow, attempt: Attempt) -> boo
     return context.move(row, taken)
 
 
-def _underpriced(context: Context, row: OutboxRow, attempt: Attempt, error: NodeError) -> bool:
-    """Another process's transaction has this nonce, and the next one is taken; or the node wants a higher fee."""
-    if "replacement" in error.text.lower():
+def _not_taken(context: Context, row: OutboxRow, attempt: Attempt, error: NodeError) -> None:
+    """The node did not take the transaction: another one is made where that helps, at the same nonce if it can be.
+
+    It is sent with the next block, or after a while: fees must not rise with every pass.
+    """
+    if error.kind == "replacement underpriced":  # another process's transaction has this nonce: the next one is taken
 
         def drop(session: Session, stored: OutboxRow) -> None:
             known = session.get_one(Attempt, attempt.id)
@@ -186,9 +192,29 @@ def _underpriced(context: Context, row: OutboxRow, attempt: Attempt, error: Node
 
         if attempt.first_block is None:
             context.move(row, drop)
-    elif _bump(context, row, attempt) is None:
-        context.waits(row, str(error))
-    return False
+        return
+    try:
+        if error.kind == "underpriced":
+            _bumped(context, row, attempt)
+    except FeeCapError as cap:
+        context.waits(row, str(cap))
+        return
+    if error.kind in ("gas too low", "gas too high"):
+        _other_gas(context, row, attempt, error)
+    context.waits(row, str(error))
+
+
+def _other_gas(context: Context, row: OutboxRow, attempt: Attempt, error: NodeError) -> None:
+    """Store the same call with another gas limit: more, or without any margin; nothing where that is no other."""
+    relayer = context.relayer(attempt.relayer)
+    if relayer is None:
+        return
+    if error.kind == "gas too low":
+        gas = min(int(attempt.gas * GAS_MARGIN), MAX_GAS)
+    else:
+        gas = min(attempt.gas, context.node.estimate_gas(_draft(context, row, relayer)))
+    if gas != attempt.gas:
+        _store(context, row, relayer, attempt.tx_nonce, gas, _fee(attempt))
 
 
 # ---- fees and gaps ----
@@ -200,17 +226,25 @@ def _slow(context: Context, view: View, attempt: Attempt) -> bool:
 
 
 def _bump(context: Context, row: OutboxRow, attempt: Attempt) -> Attempt | None:
-    """The same call at the same nonce for a higher fee, stored; None where the fee cannot rise."""
-    relayer = context.relayer(attempt.relayer)
-    old = Fee(int(attempt.max_fee), None if attempt.tip is None else int(attempt.tip))
+    """As `_bumped`; where the chain's fee is above the cap, the row says so."""
     try:
-        fee = bumped(old, offered(context.node, context.policy.max_fee), context.policy.max_fee)
+        return _bumped(context, row, attempt)
     except FeeCapError as error:
         context.waits(row, str(error))
         return None
+
+
+def _bumped(context: Context, row: OutboxRow, attempt: Attempt) -> Attempt | None:
+    """The same call at the same nonce for a higher fee, stored; None where the fee cannot rise."""
+    relayer = context.relayer(attempt.relayer)
+    fee = bumped(_fee(attempt), offered(context.node, context.policy.max_fee), context.policy.max_fee)
     if relayer is None or fee is None:
         return None
     return _store(context, row, relayer, attempt.tx_nonce, attempt.gas, fee)
+
+
+def _fee(attempt: Attempt) -> Fee:
+    return Fee(int(attempt.max_fee), None if attempt.tip is None else int(attempt.tip))
 
 
 def _fill_gaps(context: Context, view: View) -> None:
@@ -227,8 +261,7 @@ def _fill_gaps(context: Context, view: View) -> None:
             continue
         row, attempt = ours[min(ours)]
         log.warning("nonce %d of %s is unused: outbox row %d fills it", latest, relayer.address, row.number)
-        fee = Fee(int(attempt.max_fee), None if attempt.tip is None else int(attempt.tip))
-        filling = _store(context, row, relayer, latest, attempt.gas, fee)
+        filling = _store(context, row, relayer, latest, attempt.gas, _fee(attempt))
         if filling is not None:
             _send(context, view, row, filling)
 

@@ -14,7 +14,8 @@ from sqlmodel import Session, col, or_, select, update
 from sqlmodel.sql.expression import SelectOfScalar
 
 from packtrace.chain.contracts import Event
-from packtrace.chain.node import Block, Receipt, Request
+from packtrace.chain.node import Block, Receipt
+from packtrace.chain.nodes import CONTESTED
 from packtrace.errors import ChainError, ChainUnreachable
 from packtrace_gateway.outbox import calls, moves, refusals
 from packtrace_gateway.outbox.context import Context, View
@@ -34,15 +35,20 @@ BlockKey = tuple[int, bytes]
 def look(context: Context) -> View:
     """The chain's newest block and its newest final one."""
     head = context.node.block("latest")
+    final = _newest_final(context, head)
+    return View(head, final and context.node.settled(final))
+
+
+def _newest_final(context: Context, head: Block) -> Block | None:
     finality = context.policy.finality
     if finality != "finalized":
-        return View(head, context.node.block(head.number - finality) if head.number >= finality else None)
+        return context.node.block(head.number - finality) if head.number >= finality else None
     try:
-        return View(head, context.node.block("finalized"))
+        return context.node.block("finalized")
     except ChainUnreachable:
         raise
     except ChainError:  # a young chain has no final block yet
-        return View(head, None)
+        return None
 
 
 # ---- reorganisations ----
@@ -53,7 +59,9 @@ def take_back(context: Context) -> None:
     with context.database.read() as session:
         included = session.exec(_blocks(State.INCLUDED)).all()
     lost = _lost(context, included)
-    lost |= _lost_final(context)
+    final = _lost_final(context)
+    if final and context.node.confirm():  # where nodes disagree about what is final, nothing that was final moves
+        lost |= final
     for number, block_hash in sorted(lost):
         with context.database.read() as session:
             rows = session.exec(
@@ -96,14 +104,8 @@ def _blocks(state: State) -> "SelectOfScalar[BlockKey]":
 def _lost(context: Context, blocks: Iterable[BlockKey]) -> set[BlockKey]:
     """Those of `blocks` that are not part of the chain."""
     wanted = list(blocks)
-    answers = context.node.batch([Request("eth_getBlockByNumber", [hex(number), False]) for number, _ in wanted])
-    lost = set()
-    for block, answer in zip(wanted, answers, strict=True):
-        if isinstance(answer, ChainError):
-            raise answer
-        if answer is None or bytes.fromhex(answer["hash"][2:]) != block[1]:
-            lost.add(block)
-    return lost
+    found = context.node.headers([number for number, _ in wanted])
+    return {known for known, block in zip(wanted, found, strict=True) if block is None or block.hash != known[1]}
 
 
 # ---- receipts ----
@@ -225,6 +227,18 @@ def finalise(context: Context, final: Block) -> None:
             events = receipt.events(context.deployment)
             context.move(row, partial(_final, context, events))
     _settle(context, final)
+
+
+def contest(context: Context) -> None:
+    """Say at the rows that wait for finality that the nodes disagree about it, or that they do no longer."""
+    why = moves.shortened(context.node.disagreement)
+    rows: list[Any] = [OutboxRow.state == State.INCLUDED]
+    rows.append(col(OutboxRow.waiting).is_distinct_from(why) if why else col(OutboxRow.waiting).startswith(CONTESTED))
+    with context.database.read() as session:
+        found = session.exec(select(OutboxRow.id).where(*rows).limit(1)).first()
+    if found is not None:
+        with context.write() as session:
+            session.exec(update(OutboxRow).where(*rows).values(waiting=why))
 
 
 def _final(context: Context, events: Sequence[Event], session: Session, row: OutboxRow) -> None:

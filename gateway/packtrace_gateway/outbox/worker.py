@@ -29,18 +29,20 @@ class OutboxWorker:
         self._renewed = 0.0
         self._checked = False  # the node is the deployment's, and every lane was compared with the chain
         self._head: bytes | None = None
+        self._final: bytes | None = None
         self._resent = 0.0
 
     def run_once(self) -> float:
         """One pass; the seconds until the next. A node that does not answer is no failure: everything waits."""
         try:
             self._own()
-            delay = self._pass()
+            with self._context.node.one():
+                delay = self._pass()
         except (LeaseLostError, ChainError) as error:
             if self._context.outbox.trouble is None:
                 log.warning("the outbox waits: %s", error)
             self._context.outbox.trouble = str(error)
-            self._checked, self._head = False, None
+            self._checked, self._head, self._final = False, None, None
             return TROUBLE_SECONDS
         if self._context.outbox.trouble is not None:
             log.info("the outbox goes on")
@@ -69,8 +71,9 @@ class OutboxWorker:
             tracking.take_back(context)
         if moved or late:
             tracking.collect(context, view)
-        if moved and view.final is not None:
+        if view.final is not None and (moved or view.final.hash != self._final):
             tracking.finalise(context, view.final)
+        tracking.contest(context)
         self._account(view, everything=not self._checked)
         if moved or late:
             sending.send_again(context, view)
@@ -78,6 +81,7 @@ class OutboxWorker:
         if late:
             self._resent = time.monotonic()
         self._checked, self._head = True, view.head.hash
+        self._final = view.final.hash if view.final else None
         if sent:
             return SOON
         return context.policy.poll_seconds if signing.work(context) else max(IDLE_SECONDS, context.policy.poll_seconds)

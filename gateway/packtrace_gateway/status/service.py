@@ -393,5 +393,6 @@ REFUSAL_WORDS = {
     Refusal.RECALLED: "the lot is recalled",
     Refusal.NOT_ALLOWED: "this party may not do this",
     Refusal.NOT_CHANGED_HERE: "this operation did not change the pack",
-    Refusal.ALREADY_REVERSED: "it was reversed before",
+    Refusal.ALREADY_REVERSED: "it was reversed, or restored, before",
+    Refusal.DUPLICATE: "another pack has its serial",
 }

@@ -23,7 +23,7 @@ def released(network, chain):
     """A released batch; its number."""
     batch = chain.proposal()["batch"]
     network.act(chain.PLANT, "line", "PackLedger", "propose", [chain.proposal()])
-    network.act(chain.PLANT, "quality", "PackLedger", "release", [batch])
+    network.act(chain.PLANT, "quality", "PackLedger", "release", [batch, chain.ITEM_ROOT])
     return batch
 
 
@@ -145,7 +145,7 @@ def history(index, chain, at):
 def test_release_that_was_reorganised_away_leaves_the_batch_proposed(index, network, chain):
     batch = chain.proposal()["batch"]
     network.act(chain.PLANT, "line", "PackLedger", "propose", [chain.proposal()])
-    network.act(chain.PLANT, "quality", "PackLedger", "release", [batch])
+    network.act(chain.PLANT, "quality", "PackLedger", "release", [batch, chain.ITEM_ROOT])
     index.follow()
     network.devnet.reorg(1)
     index.follow()

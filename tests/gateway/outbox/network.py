@@ -23,7 +23,7 @@ from packtrace_gateway.devnet import Devnet
 
 REGULATOR, MAH, PLANT, WHOLESALER, PHARMACY, STRANGER = 1, 10, 11, 20, 30, 40
 ROLES = {REGULATOR: 1, MAH: 2, PLANT: 4, WHOLESALER: 8, PHARMACY: 16}
-PRODUCT_KEY, LOT_KEY = hashlib.sha256(b"product").digest(), hashlib.sha256(b"lot").digest()
+PRODUCT_KEY, LOT_KEY, ITEM_ROOT = (hashlib.sha256(text).digest() for text in (b"product", b"lot", b"items"))
 EXPIRES = 86_400 * 30_000
 PURPOSES = {"operate": 1, "line": 2, "quality": 4, "manage": 8}
 
@@ -43,7 +43,7 @@ def proposal(number: int = 1, count: int = 1_000) -> dict[str, Any]:
         "batch": batch_number(PLANT, number),
         "productKey": PRODUCT_KEY,
         "lotKey": LOT_KEY,
-        "itemRoot": hashlib.sha256(b"items").digest(),
+        "itemRoot": ITEM_ROOT,
         "count": count,
         "expiresAt": EXPIRES,
     }

@@ -62,7 +62,7 @@ def test_loser_of_a_race_after_a_reorganisation_hears_of_it(network, database, b
     """We dispensed first; after the reorganisation another did. The included call is the same, its events are not."""
     bench = bench_of(network, database, chain.PHARMACY, finality=10)
     network.act(chain.PLANT, "line", "PackLedger", "propose", [chain.proposal()])
-    network.act(chain.PLANT, "quality", "PackLedger", "release", [chain.proposal()["batch"]])
+    network.act(chain.PLANT, "quality", "PackLedger", "release", [chain.proposal()["batch"], chain.ITEM_ROOT])
     number = bench.queue("PackLedger", "changeStatus", [1, chain.units(5), b"o" * 32])
     bench.until(number, State.INCLUDED)
     won = next(e for e in bench.recorder.events[number] if e.event == "StatusChanged").args["outcomes"]

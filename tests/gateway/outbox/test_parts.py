@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlmodel import SQLModel, create_engine
 
 from packtrace.chain.contracts import Event
+from packtrace.chain.node import Node
 from packtrace.chain.refusals import ChainRefusal
 from packtrace.chain.rpc_errors import NodeError
 from packtrace.chain.typed_data import TYPES, Consent
@@ -35,11 +36,12 @@ ARGUMENTS = {
     ("PartyRegistry", "authoriseLine"): [b"p" * 32, 11, 99],
     ("PartyRegistry", "authoriseQuality"): [b"p" * 32, KEY.lower(), 99],
     ("PackLedger", "propose"): [PROPOSAL],
-    ("PackLedger", "release"): [4],
+    ("PackLedger", "release"): [4, b"i" * 32],
     ("PackLedger", "withdraw"): [4],
     ("PackLedger", "changeStatus"): [1, b"u" * 16, b"o" * 32],
     ("PackLedger", "reverseStatus"): [RECEIPT, b"\0"],
-    ("PackLedger", "liftStatus"): [b"u" * 8, None, OTHER],
+    ("PackLedger", "liftStatus"): [b"u" * 8, True, None, OTHER],
+    ("PackLedger", "restoreStatus"): [RECEIPT, b"\0", 1, OTHER, None],
     ("CustodyLedger", "register"): [[REGISTRATION]],
     ("CustodyLedger", "ship"): [[7, 8], 20],
     ("CustodyLedger", "cancelShipment"): [[7]],
@@ -147,10 +149,11 @@ def test_refusal_is_an_answer_only_when_it_does_not_pass(error, retracted, meani
 # ---- fees ----
 
 
-class Answers:
+class Answers(Node):
     """A node that answers what it is told to."""
 
     def __init__(self, base, price, tip):
+        super().__init__("http://127.0.0.1:9")
         self.answers = [{} if base is None else {"baseFeePerGas": hex(base)}, hex(price), tip]
 
     def batch(self, requests):
@@ -163,6 +166,8 @@ class Answers:
         (Answers(100, 103, 3), Fee(203, 3)),
         (Answers(100, 103, NodeError("eth_maxPriorityFeePerGas", -32601, "no such method")), Fee(203, 3)),
         (Answers(0, 0, 0), Fee(0, 0)),
+        (Answers(0, 0, 10**9), Fee(0, 0)),
+        (Answers(0, 3, 3), Fee(3, 3)),
         (Answers(None, 0, 0), Fee(0, None)),
         (Answers(None, 20, 0), Fee(20, None)),
         (Answers(600, 603, 3), Fee(1_000, 3)),

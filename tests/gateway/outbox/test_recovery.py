@@ -61,7 +61,7 @@ def test_restored_database_sends_nothing_twice(bench, network, restored, passes)
 def test_restored_database_signs_the_lost_calls_lane_only_when_all_is_accounted_for(bench, network, restored, chain):
     """A dispense that was made after the backup: the unit is not dispensed again for the same call."""
     network.act(chain.PLANT, "line", "PackLedger", "propose", [chain.proposal()])
-    network.act(chain.PLANT, "quality", "PackLedger", "release", [chain.proposal()["batch"]])
+    network.act(chain.PLANT, "quality", "PackLedger", "release", [chain.proposal()["batch"], chain.ITEM_ROOT])
     number = bench.queue("PackLedger", "changeStatus", [2, chain.units(1), b"o" * 32])
     restore = restored()
     bench.until(number, State.INCLUDED)

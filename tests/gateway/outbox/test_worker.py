@@ -39,7 +39,9 @@ def test_finality_by_the_nodes_own_tag(network, database, bench_of):
 
 def test_batch_is_proposed_released_and_dispensed_from(bench, network, chain):
     proposed = bench.queue("PackLedger", "propose", [chain.proposal()], "line")
-    released = bench.queue("PackLedger", "release", [chain.proposal()["batch"]], "quality", after=proposed)
+    released = bench.queue(
+        "PackLedger", "release", [chain.proposal()["batch"], chain.ITEM_ROOT], "quality", after=proposed
+    )
     bench.until(released, State.INCLUDED)
     assert bench.row(proposed).block_number < bench.row(released).block_number
     receipt = network.act(chain.PHARMACY, "operate", "PackLedger", "changeStatus", [1, chain.units(1, 2), bytes(32)])
@@ -80,7 +82,7 @@ def test_transaction_is_stored_before_a_node_sees_it(bench, monkeypatch):
 
 def test_call_that_would_be_refused_is_decided_by_its_custom_error_and_never_sent(bench, network, chain):
     before = network.node.transaction_count(network.relayer.address)
-    number = bench.queue("PackLedger", "release", [chain.proposal()["batch"]], "quality")
+    number = bench.queue("PackLedger", "release", [chain.proposal()["batch"], chain.ITEM_ROOT], "quality")
     row = bench.until(number, State.REVERTED)
     assert row.error_name == "BatchNotProposed"
     assert "never proposed" in row.error_text
@@ -221,7 +223,7 @@ def test_handler_that_fails_keeps_only_its_own_row(bench, chain):
 
 def test_a_row_without_its_key_waits_and_says_so(bench):
     del bench.context.signers["quality"]
-    number = bench.queue("PackLedger", "release", [1], "quality")
+    number = bench.queue("PackLedger", "release", [1, bytes(32)], "quality")
     other = bench.append()
     bench.until(other, State.INCLUDED)
     assert "no key" in bench.row(number).waiting

@@ -80,4 +80,4 @@ class Network:
         self.act(self.maker, "PackLedger", "propose", [proposal])
 
     def release(self) -> None:
-        self.act(self.maker, "PackLedger", "release", [BATCH])
+        self.act(self.maker, "PackLedger", "release", [BATCH, ITEM_ROOT])

@@ -83,13 +83,19 @@ def test_contract_that_does_not_exist_is_refused() -> None:
 
 
 def test_result_of_several_values_is_a_tuple_and_a_struct_a_mapping() -> None:
-    batch = (b"\1" * 32, b"\2" * 32, 3, 4, 5, 6, 7, 8, 2)
+    batch = (b"\1" * 32, b"\2" * 32, 3, 4, 5, 6, 7, 8, 2, 1)
     data = encode(
-        ["uint8", "(bytes32,bytes32,uint32,uint32,uint32,uint40,uint40,uint40,uint8)", "uint8", "uint40"],
-        [1, batch, 2, 99],
+        [
+            "uint8",
+            "(bytes32,bytes32,uint32,uint32,uint32,uint40,uint40,uint40,uint8,uint32)",
+            "uint8",
+            "uint40",
+            "uint64",
+        ],
+        [1, batch, 2, 99, 7],
     )
-    status, found, recall, since = decode_result("PackLedger", "factsOf", data)
-    assert (status, recall, since) == (1, 2, 99)
+    status, found, recall, since, twin = decode_result("PackLedger", "factsOf", data)
+    assert (status, recall, since, twin) == (1, 2, 99, 7)
     assert tuple(found.values()) == batch
     assert list(found)[:2] == ["itemRoot", "lotKey"]
 

@@ -222,7 +222,7 @@ def test_lift_is_signed_by_holder_and_regulator(network: Network, reader: ChainR
     network.propose()
     network.release()
     dispense(network, 2, to=Status.SUSPECT)
-    args = [packed(2)]
+    args = [packed(2), False]
     consents = [network.consent(key, "PackLedger", "liftStatus", args) for key in (network.maker, network.regulator)]
     network.carry("PackLedger", "liftStatus", args, *consents)
     facts = reader.unit_facts(unit(2))

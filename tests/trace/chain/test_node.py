@@ -159,7 +159,7 @@ def test_logs_are_the_deployments_events_in_order(network: Network, monkeypatch:
 
 def test_events_of_another_contract_are_not_taken_for_ours(network: Network) -> None:
     network.propose()
-    receipt = network.act(network.maker, "PackLedger", "release", [BATCH])
+    receipt = network.act(network.maker, "PackLedger", "release", [BATCH, ITEM_ROOT])
     assert [event.event for event in receipt.events(network.deployment)] == ["BatchReleased"]
     moved = {**network.deployment.contracts, "PackLedger": "0x" + "99" * 20}
     assert receipt.events(replace(network.deployment, contracts=moved)) == []
@@ -175,7 +175,7 @@ def test_receipt_of_a_waiting_transaction_is_none(network: Network) -> None:
 def test_transaction_that_is_refused_says_why_and_nothing_is_sent(network: Network) -> None:
     before = network.node.transaction_count(network.relayer.address)
     with pytest.raises(ChainRefusal) as refused:
-        network.act(network.pharmacy, "PackLedger", "release", [BATCH])
+        network.act(network.pharmacy, "PackLedger", "release", [BATCH, ITEM_ROOT])
     assert refused.value.name == "BatchNotProposed"
     assert network.node.transaction_count(network.relayer.address) == before
 
@@ -183,12 +183,12 @@ def test_transaction_that_is_refused_says_why_and_nothing_is_sent(network: Netwo
 def test_transaction_that_fails_in_its_block_says_why(network: Network) -> None:
     """Two releases of one batch, both good when they are sent: the second fails on chain."""
     network.propose()
-    consents = [network.consent(network.maker, "PackLedger", "release", [BATCH], lane) for lane in (1, 2)]
+    consents = [network.consent(network.maker, "PackLedger", "release", [BATCH, ITEM_ROOT], lane) for lane in (1, 2)]
     network.devnet.pause_mining()
     with ThreadPoolExecutor() as pool:
-        first = pool.submit(network.carry, "PackLedger", "release", [BATCH], consents[0])
+        first = pool.submit(network.carry, "PackLedger", "release", [BATCH, ITEM_ROOT], consents[0])
         wait_for_pool(network, 1)
-        second = pool.submit(network.carry, "PackLedger", "release", [BATCH], consents[1])
+        second = pool.submit(network.carry, "PackLedger", "release", [BATCH, ITEM_ROOT], consents[1])
         wait_for_pool(network, 2)
         network.devnet.resume_mining()
         assert first.result().succeeded

@@ -53,11 +53,12 @@ ARGUMENTS: dict[tuple[str, str], list[Any]] = {
     ("PartyRegistry", "authoriseLine"): [PRODUCT_KEY, 10, 99],
     ("PartyRegistry", "authoriseQuality"): [PRODUCT_KEY, KEY.address, 99],
     ("PackLedger", "propose"): [PROPOSAL],
-    ("PackLedger", "release"): [BATCH],
+    ("PackLedger", "release"): [BATCH, b"\7" * 32],
     ("PackLedger", "withdraw"): [BATCH],
     ("PackLedger", "changeStatus"): [1, packed(1, 2), b"\3" * 32],
     ("PackLedger", "reverseStatus"): [RECEIPT, b"\0"],
-    ("PackLedger", "liftStatus"): [packed(1, 2)],
+    ("PackLedger", "liftStatus"): [packed(1, 2), True],
+    ("PackLedger", "restoreStatus"): [RECEIPT, b"\0", 1],
     ("CustodyLedger", "register"): [[REGISTRATION, {**REGISTRATION, "number": 8, "children": []}]],
     ("CustodyLedger", "ship"): [[5, 6], 30],
     ("CustodyLedger", "cancelShipment"): [[5, 6]],
@@ -129,7 +130,8 @@ def expected_digest(contract: str, types: str, values: dict[str, Any]) -> bytes:
 def test_digest_is_that_of_the_standard(contract: str, function: str) -> None:
     args = ARGUMENTS[contract, function]
     names = re.findall(r" (\w+)", TYPES[contract, function].split(")")[0])[:-3]
-    flat = {"propose": list(PROPOSAL.values()), "reverseStatus": [RECEIPT["id"], b"\0"]}  # members of structs
+    flat = {"propose": list(PROPOSAL.values()), "reverseStatus": [RECEIPT["id"], b"\0"],
+            "restoreStatus": [RECEIPT["id"], b"\0", 1]}  # members of structs  # fmt: skip
     values = dict(zip(names, flat.get(function, args), strict=True))
     values = {**values, "signer": KEY.address, "nonce": 7, "deadline": 8}
     assert digest(DEPLOYMENT, contract, function, args, KEY.address, 7, 8) == expected_digest(
@@ -187,7 +189,7 @@ def test_every_argument_is_signed() -> None:
         original = digest(DEPLOYMENT, contract, function, args, KEY.address, 7, 8)
         for position, value in enumerate(args):
             for changed in variants(value):
-                if function == "reverseStatus" and position == 0 and changed["id"] == value["id"]:
+                if position == 0 and value is RECEIPT and changed["id"] == value["id"]:
                     continue  # the receipt's id stands for all of it: the chain compares its hash
                 other = [*args[:position], changed, *args[position + 1 :]]
                 found = digest(DEPLOYMENT, contract, function, other, KEY.address, 7, 8)
@@ -222,10 +224,10 @@ def variants(value: Any) -> list[Any]:
     ],
 )
 def test_signature_that_the_contracts_would_refuse_is_refused(spoil: Any) -> None:
-    consent = sign(KEY, DEPLOYMENT, "PackLedger", "release", [1], 0, 9)
+    consent = sign(KEY, DEPLOYMENT, "PackLedger", "release", [1, bytes(32)], 0, 9)
     spoilt = replace(consent, signature=spoil(consent.signature))
     with pytest.raises(EvidenceError, match="signature"):
-        recover(DEPLOYMENT, "PackLedger", "release", [1], spoilt)
+        recover(DEPLOYMENT, "PackLedger", "release", [1, bytes(32)], spoilt)
 
 
 def test_message_is_complete_for_a_wallet() -> None:
@@ -249,9 +251,9 @@ def test_message_is_complete_for_a_wallet() -> None:
     [
         ("PackLedger", "statusOf", [1]),
         ("PackLedger", "release", []),
-        ("PackLedger", "release", ["x"]),
-        ("PackLedger", "release", [2**64]),
-        ("PackLedger", "release", [-1]),
+        ("PackLedger", "release", ["x", bytes(32)]),
+        ("PackLedger", "release", [2**64, bytes(32)]),
+        ("PackLedger", "release", [-1, bytes(32)]),
         ("CustodyLedger", "register", [[{"number": 1}]]),
         ("EventLog", "append", [0, 0, b"\1" * 33, 1]),
     ],
@@ -275,7 +277,7 @@ def test_keyed_nonce_has_the_lane_above_the_position() -> None:
 def test_contract_takes_our_signature_and_no_other(contract: str, function: str, network: Network) -> None:
     """An unknown key: the contract refuses it for that, once the signature is right, and for the signature if not."""
     args = ARGUMENTS[contract, function]
-    signers = 2 if function == "liftStatus" else 1
+    signers = 2 if function in ("liftStatus", "restoreStatus") else 1
     consents = [network.consent(Account.from_key(bytes([n]) * 32), contract, function, args) for n in (5, 6)][:signers]
     good = refused(network, contract, [*args, *consents], function)
     assert good in {"UnknownKey", "BatchNotProposed"}

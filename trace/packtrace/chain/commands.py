@@ -1,5 +1,6 @@
-"""`packtrace contracts`: put the contracts on a network, check what is there, build them."""
+"""`packtrace contracts`: put the contracts on a network, check what is there, prove a duplicate, build them."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from packtrace.errors import ChainError
+from packtrace.errors import ChainError, EvidenceError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
+
+    from packtrace.commit.disclosure import Disclosure
+    from packtrace.scan import Scan
 
 # web3 and the compiler take a second to load: only a command that needs them does so.
 
 PASSPHRASE_VARIABLE = "PACKTRACE_PASSPHRASE"  # noqa: S105 (a variable's name)
 
-app = typer.Typer(no_args_is_help=True, help="The contracts on a network: deploy, verify, build.")
+app = typer.Typer(no_args_is_help=True, help="The contracts on a network: deploy, verify, prove a duplicate, build.")
 
 Rpc = Annotated[str, typer.Option("--rpc", metavar="URL", help="JSON-RPC address of a node of the network.")]
 
@@ -83,6 +87,68 @@ def verify(
             "the code on chain is not the packaged sources'; do not use this deployment, and ask who made it",
             field=", ".join(wrong),
         )
+
+
+@app.command()
+def prove_duplicate(
+    first: Annotated[Path, typer.Argument(metavar="FIRST", help="A gateway's answer about the pack, with its proofs.")],
+    second: Annotated[Path, typer.Argument(metavar="SECOND", help="Another's, about the other pack with this code.")],
+    gtin: Annotated[str, typer.Option(metavar="GTIN", help="GTIN of both packs.")],
+    serial: Annotated[str, typer.Option(metavar="SERIAL", help="Serial number of both packs.")],
+    rpc: Rpc,
+    deployment: Annotated[Path, typer.Option("--deployment", metavar="FILE", help="The network's deployment file.")],
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key-file",
+            metavar="KEYSTORE",
+            help=f"The paying account's key (Web3 secret storage), opened with {PASSPHRASE_VARIABLE} or a prompt.",
+        ),
+    ] = None,
+    private_key_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Environment variable that holds the paying account's private key."),
+    ] = None,
+) -> None:
+    """Prove on chain that two packs have one serial: both are flagged, and the serial becomes public.
+
+    FIRST and SECOND are what two gateways answered to `POST /verify?material=true`. Anybody can prove it; the account
+    pays, and needs no licence.
+    """
+    from packtrace.chain.contracts import encode_call
+    from packtrace.chain.deployment import Deployment
+    from packtrace.chain.node import Node
+    from packtrace.chain.transactions import Message, send
+    from packtrace.duplicate import prove
+    from packtrace.facts import batch_of_unit, index_of_unit
+    from packtrace.gs1 import keys
+    from packtrace.scan import Scan
+
+    scan = Scan(keys.gtin(gtin), keys.serial(serial))
+    proof = prove(scan, _pedigree(first, scan), _pedigree(second, scan))
+    contracts = Deployment.load(deployment)
+    node = Node(rpc)
+    node.check(contracts)
+    data = encode_call("PackLedger", "proveDuplicate", list(proof))
+    sent = send(node, _account(key_file, private_key_env), Message(contracts.address("PackLedger"), data))
+    for opening in (proof.unit, proof.twin):
+        place = f"number {index_of_unit(opening.unit)} of batch {batch_of_unit(opening.unit)}"
+        typer.echo(f"{proof.uri.decode()} is {place}")
+    new = any(event.event == "DuplicateProven" for event in sent.events(contracts))
+    typer.echo(f"Both are flagged since block {sent.block_number}." if new else "That was proven before.")
+
+
+def _pedigree(file: Path, scan: "Scan") -> "tuple[Disclosure, ...]":
+    """The disclosures in a gateway's answer."""
+    from packtrace.material import Material
+
+    try:
+        answer = json.loads(file.read_bytes())
+        return Material.from_json(answer.get("material", answer), scan).disclosures
+    except OSError as error:
+        raise EvidenceError(f"the file cannot be read: {error.strerror}", field=str(file)) from error
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise EvidenceError("this is not a gateway's answer with its proofs", field=str(file)) from error
 
 
 @app.command()

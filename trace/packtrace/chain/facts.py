@@ -93,7 +93,8 @@ class ChainReader:
         final = tagged[0] if tagged else None
         if isinstance(self.finality, int) and newest.number >= self.finality:
             (final,) = self.node.blocks([newest.number - self.finality])
-        final = final or self.node.block(0)  # a young chain: nothing but its beginning is final
+        if final is None or self.node.disagreement:
+            final = self.node.block(0)  # a young chain, or nodes that disagree: nothing but the beginning is final
         with self._lock:
             if known and known == self._known_final and still != known:
                 self._forget()
@@ -202,7 +203,7 @@ class ChainReader:
         return self._read([receipt], _receipt_hash, view).get(receipt)
 
     def status_change(self, unit: int, receipt: Receipt, view: View | None = None) -> StatusChange | None:
-        """The change of `unit` that `receipt` tells of, if the chain confirms it and it was not reversed since."""
+        """The change of `unit` that `receipt` tells of, if the chain confirms it and it was not taken back since."""
         return self._read([unit], lambda number: _change(number, receipt), view).get(unit)
 
     # ---- inside ----
@@ -304,8 +305,8 @@ def _logistic(number: int) -> _Question:
 def _unit(number: int) -> _Question:
     """Means a pair: the facts without the product's key, and the product's number."""
 
-    def meaning(facts: tuple[int, dict[str, Any], int, int]) -> tuple[UnitFacts, int] | None:
-        status, batch, recall, recalled_at = facts
+    def meaning(facts: tuple[int, dict[str, Any], int, int, int]) -> tuple[UnitFacts, int] | None:
+        status, batch, recall, recalled_at, twin = facts
         state = BatchState(batch["state"])
         if state is BatchState.NONE:
             return None
@@ -320,7 +321,7 @@ def _unit(number: int) -> _Question:
             released_at=batch["releasedAt"],
             state=state,
         )
-        return UnitFacts(Status(status), found, Recall(recall), recalled_at), batch["product"]
+        return UnitFacts(Status(status), found, Recall(recall), recalled_at, twin or None), batch["product"]
 
     return _Question([Call("PackLedger", "factsOf", [number])], meaning)
 

@@ -5,22 +5,50 @@ and a reorganisation between two questions is an error and not a mixture.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from web3.providers.rpc import HTTPProvider
 from web3.types import RPCEndpoint
 
-from packtrace.chain.contracts import Event, decode_log, decode_result, encode_call, event_topic
+from packtrace.chain.answers import (
+    BlockId,
+    Call,
+    FeeMarket,
+    Log,
+    Receipt,
+    Request,
+    Transaction,
+    block_parameter,
+    block_request,
+    raised,
+    read_block,
+    read_log,
+    read_receipt,
+    to_bytes,
+    to_hex,
+)
+from packtrace.chain.contracts import decode_log, decode_result, encode_call, event_topic
 from packtrace.chain.deployment import CONTRACTS, Deployment
 from packtrace.chain.rpc_errors import NodeError, chain_error
 from packtrace.errors import ChainError, ChainUnreachable
 from packtrace.facts import Block
 
-__all__ = ["Block", "BlockId", "Call", "Log", "Node", "NodeError", "Receipt", "Request"]
+__all__ = [
+    "Block",
+    "BlockId",
+    "Call",
+    "FeeMarket",
+    "Log",
+    "Node",
+    "NodeError",
+    "Receipt",
+    "Request",
+    "Transaction",
+]
 
 DEFAULT_TIMEOUT = 10.0
 """Seconds until a node that does not answer is given up."""
@@ -32,64 +60,15 @@ MAX_LOG_BLOCKS = 2_000
 """Blocks in one question for logs; public and consortium nodes refuse more than some thousands."""
 
 
-BlockId = Block | int | bytes | str
-"""A block, its number, its hash, or a tag: "latest", "safe", "finalized", "earliest", "pending"."""
-
-
-class Call(NamedTuple):
-    """A question to a contract: its view function and arguments."""
-
-    contract: str
-    function: str
-    args: Sequence[Any] = ()
-
-
-class Request(NamedTuple):
-    """A JSON-RPC method and its parameters."""
-
-    method: str
-    params: Sequence[Any] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Log:
-    """An event that one of the deployment's contracts emitted, and where it stands in the chain."""
-
-    contract: str
-    event: str
-    args: Mapping[str, Any]
-    block_number: int
-    block_hash: bytes
-    transaction_hash: bytes
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a transaction in the block that includes it. `succeeded` is the receipt's status."""
-
-    transaction_hash: bytes
-    succeeded: bool
-    block_number: int
-    block_hash: bytes
-    gas_used: int
-    effective_gas_price: int
-    contract_address: str | None
-    logs: tuple[Mapping[str, Any], ...]
-
-    def events(self, deployment: Deployment) -> list[Event]:
-        """The events of the deployment's own contracts in this transaction, in order."""
-        found = ((deployment.contract_at(log["address"]), log) for log in self.logs)
-        decoded = (decode_log(log, contract) for contract, log in found if contract)
-        return [event for event in decoded if event]
-
-
 class Node:
     """A JSON-RPC node at `url`; `timeout` in seconds for each HTTP request. Safe to share between threads.
 
-    Every method raises `ChainUnreachable` when the node does not answer, `ChainRefusal` when a contract
-    refused the call, `NodeError` when the node did, and `ChainError` when its answer makes no sense.
+    Every method raises `ChainUnreachable` when the node does not answer, or not as a node would, `ChainRefusal` when a
+    contract refused the call, `NodeError` when the node did, and `ChainError` when what was asked for is not there.
     """
+
+    disagreement: str | None = None
+    """Why no block counts as final at the moment; only several nodes can disagree (`nodes.Nodes`)."""
 
     def __init__(self, url: str, timeout: float = DEFAULT_TIMEOUT) -> None:
         if not re.match(r"https?://[^/]", url):
@@ -97,7 +76,7 @@ class Node:
         self.url = url
         self.timeout = timeout
         # without user, password, or an access token in path or query
-        self._shown = re.sub(r"//(?:[^/?#]*@)?([^/?#]*)/?(.*)", lambda m: f"//{m[1]}{'/…' if m[2] else ''}", url)
+        self.shown = re.sub(r"//(?:[^/?#]*@)?([^/?#]*)/?(.*)", lambda m: f"//{m[1]}{'/…' if m[2] else ''}", url)
         self._provider = HTTPProvider(
             url,
             request_kwargs={"timeout": timeout},
@@ -106,7 +85,19 @@ class Node:
         )
 
     def __repr__(self) -> str:
-        return f"Node({self._shown!r})"
+        return f"Node({self.shown!r})"
+
+    def one(self) -> AbstractContextManager[object]:
+        """While this lasts, all questions of this thread go to one and the same node. There is only one here."""
+        return nullcontext()
+
+    def settled(self, final: Block) -> Block | None:
+        """The newest block that is believed to be final, where this node says that `final` is."""
+        return final
+
+    def confirm(self) -> bool:
+        """Whether what this node says about final blocks is contradicted by none."""
+        return True
 
     # ---- contracts ----
 
@@ -123,14 +114,14 @@ class Node:
 
     def calls(self, deployment: Deployment, calls: Sequence[Call], block: BlockId = "latest") -> list[Any]:
         """Many calls in one HTTP request, in order. The first that is refused is raised."""
-        state = _block_parameter(block)
+        state = block_parameter(block)
         requests_ = [
             Request(
                 "eth_call",
                 [
                     {
                         "to": deployment.address(c.contract),
-                        "data": _hex(encode_call(c.contract, c.function, c.args)),
+                        "data": to_hex(encode_call(c.contract, c.function, c.args)),
                     },
                     state,
                 ],
@@ -138,10 +129,11 @@ class Node:
             for c in calls
         ]
         answers = self.batch(requests_)
-        return [
-            decode_result(call.contract, call.function, _bytes(_raised(answer)), len(call.args))
-            for call, answer in zip(calls, answers, strict=True)
-        ]
+        with self._reading("eth_call"):
+            return [
+                decode_result(call.contract, call.function, to_bytes(raised(answer)), len(call.args))
+                for call, answer in zip(calls, answers, strict=True)
+            ]
 
     def logs(
         self,
@@ -159,32 +151,36 @@ class Node:
         any).
         """
         addresses = [deployment.address(name) for name in ([contract] if contract else CONTRACTS)]
-        topics = [_hex(event_topic(contract, event)), *(t and _hex(t) for t in indexed)] if contract and event else []
+        topics = (
+            [to_hex(event_topic(contract, event)), *(t and to_hex(t) for t in indexed)] if contract and event else []
+        )
         ranges = [(start, min(start + MAX_LOG_BLOCKS - 1, last)) for start in range(first, last + 1, MAX_LOG_BLOCKS)]
         found = []
         for start, end in ranges:
             asked = {"address": addresses, "topics": topics, "fromBlock": hex(start), "toBlock": hex(end)}
-            for log in self.request("eth_getLogs", [asked]):
-                decoded = decode_log(log, deployment.contract_at(log["address"]))
-                if decoded:
-                    found.append(_log(decoded, log))
+            answer = self.request("eth_getLogs", [asked])
+            with self._reading("eth_getLogs"):
+                decoded = ((decode_log(log, deployment.contract_at(log["address"])), log) for log in answer)
+                found += [read_log(event, log) for event, log in decoded if event]
         return found
 
     def check(self, deployment: Deployment) -> None:
         """`ChainError` unless this node's chain is the deployment's, and has code at every address of it."""
         code = [Request("eth_getCode", [address, "latest"]) for address in deployment.contracts.values()]
-        chain, *codes = map(_raised, self.batch([Request("eth_chainId"), *code]))
+        chain, *codes = map(raised, self.batch([Request("eth_chainId"), *code]))
         hint = "check the node's URL and the deployment file"
-        if int(chain, 16) != deployment.chain_id:
+        with self._reading("eth_chainId"):
+            chain_id = int(chain, 16)
+        if chain_id != deployment.chain_id:
             raise ChainError(
-                f"the node at {self._shown} is on chain {int(chain, 16)}, the deployment on chain "
+                f"the node at {self.shown} is on chain {chain_id}, the deployment on chain "
                 f"{deployment.chain_id}; {hint}",
                 field="chainId",
             )
         for name, found in zip(deployment.contracts, codes, strict=True):
             if found == "0x":
                 raise ChainError(
-                    f"the node at {self._shown} has no contract at the address of {name}; {hint}, and "
+                    f"the node at {self.shown} has no contract at the address of {name}; {hint}, and "
                     f"whether the "
                     "node has caught up with the network",
                     field=f"contracts.{name}",
@@ -195,19 +191,25 @@ class Node:
 
     def chain_id(self) -> int:
         """The chain's id (EIP-155)."""
-        return int(self.request("eth_chainId"), 16)
+        return self._number("eth_chainId")
 
     def block(self, block: BlockId = "latest") -> Block:
         """A block's header; `ChainError` where there is no such block."""
-        found = self.request(*_block_request(block))
+        (found,) = self.headers([block])
         if found is None:
             raise ChainError("the node knows no such block", field="block", value=block)
-        return _block(found)
+        return found
 
     def blocks(self, blocks: Sequence[BlockId]) -> list[Block | None]:
         """Many headers in one HTTP request; None where there is no such block (a young chain has no final one)."""
-        found = self.batch([_block_request(block) for block in blocks])
-        return [_block(one) if isinstance(one, Mapping) else None for one in found]
+        found = self.batch([block_request(block) for block in blocks])
+        answers = [None if isinstance(answer, NodeError) else answer for answer in found]
+        return [self._header(block, answer) for block, answer in zip(blocks, answers, strict=True)]
+
+    def headers(self, blocks: Sequence[BlockId]) -> list[Block | None]:
+        """As `blocks`, but what the node refuses is raised: None means that the chain has no such block."""
+        found = self.batch([block_request(block) for block in blocks])
+        return [self._header(block, answer) for block, answer in zip(blocks, found, strict=True)]
 
     def receipt(self, transaction_hash: bytes) -> Receipt | None:
         """The receipt of a transaction; None while no block includes it."""
@@ -215,47 +217,98 @@ class Node:
 
     def receipts(self, transaction_hashes: Sequence[bytes]) -> list[Receipt | None]:
         """Many receipts in one HTTP request, in order."""
-        asked = [Request("eth_getTransactionReceipt", [_hex(h)]) for h in transaction_hashes]
-        return [_receipt(found) if found else None for found in map(_raised, self.batch(asked))]
+        method = "eth_getTransactionReceipt"
+        answers = self.batch([Request(method, [to_hex(h)]) for h in transaction_hashes])
+        with self._reading(method):
+            found = [read_receipt(answer) if answer else None for answer in map(raised, answers)]
+            self._same(method, [(one.transaction_hash if one else None) for one in found], transaction_hashes)
+        return found
+
+    def transactions(self, transaction_hashes: Sequence[bytes]) -> list[Transaction | None]:
+        """Many transactions in one HTTP request, in order; None where the node knows none of that hash."""
+        method = "eth_getTransactionByHash"
+        answers = self.batch([Request(method, [to_hex(h)]) for h in transaction_hashes])
+        with self._reading(method):
+            return [
+                Transaction(to_bytes(one["hash"]), one["to"], to_bytes(one["input"])) if one else None
+                for one in map(raised, answers)
+            ]
 
     def send_raw(self, transaction: bytes) -> bytes:
         """Hand a signed transaction to the node; its hash. A `NodeError.kind` of "already known" is no
         failure.
         """
-        return _bytes(self.request("eth_sendRawTransaction", [_hex(transaction)]))
+        answer = self.request("eth_sendRawTransaction", [to_hex(transaction)])
+        with self._reading("eth_sendRawTransaction"):
+            return to_bytes(answer)
 
     def simulate(self, transaction: Mapping[str, Any], block: BlockId = "latest") -> bytes:
         """What a transaction (`from`, `to`, `data` in hex) would return after `block`; its refusal is raised."""
-        return _bytes(self.request("eth_call", [dict(transaction), _block_parameter(block)]))
+        answer = self.request("eth_call", [dict(transaction), block_parameter(block)])
+        with self._reading("eth_call"):
+            return to_bytes(answer)
 
     def estimate_gas(self, transaction: Mapping[str, Any]) -> int:
         """Gas that a transaction would use after the newest block; its refusal is raised."""
-        return int(self.request("eth_estimateGas", [dict(transaction), "latest"]), 16)
+        return self._number("eth_estimateGas", [dict(transaction), "latest"])
 
     def transaction_count(self, address: str, block: BlockId = "latest") -> int:
         """The next nonce of an account: of included transactions ("latest"), or with those waiting
         ("pending").
         """
-        return int(self.request("eth_getTransactionCount", [address, _block_parameter(block)]), 16)
+        return self._number("eth_getTransactionCount", [address, block_parameter(block)])
+
+    def balances(self, addresses: Sequence[str]) -> list[int]:
+        """What accounts hold after the newest block, in wei."""
+        method = "eth_getBalance"
+        answers = self.batch([Request(method, [address, "latest"]) for address in addresses])
+        with self._reading(method):
+            return [int(raised(answer), 16) for answer in answers]
 
     def fees(self) -> tuple[int, int]:
         """Base fee of the newest block and a usual tip, in wei per gas (EIP-1559)."""
-        newest, tip = map(
-            _raised,
-            self.batch([Request("eth_getBlockByNumber", ["latest", False]), Request("eth_maxPriorityFeePerGas")]),
-        )
-        return int(newest.get("baseFeePerGas", "0x0"), 16), int(tip, 16)
+        market = self.fee_market()
+        return market.base_fee or 0, market.tip or 0
+
+    def fee_market(self) -> FeeMarket:
+        """What the node says about fees now, in one HTTP request."""
+        asked = [Request("eth_getBlockByNumber", ["latest", False]), Request("eth_gasPrice")]
+        newest, price, tip = self.batch([*asked, Request("eth_maxPriorityFeePerGas")])
+        with self._reading("eth_gasPrice"):
+            base = raised(newest).get("baseFeePerGas")
+            return FeeMarket(
+                base_fee=None if base is None else int(base, 16),
+                gas_price=int(raised(price), 16),
+                tip=None if isinstance(tip, NodeError) else int(raised(tip), 16),
+            )
+
+    def _number(self, method: str, params: Sequence[Any] = ()) -> int:
+        answer = self.request(method, params)
+        with self._reading(method):
+            return int(answer, 16)
+
+    def _header(self, asked: BlockId, answer: Any | ChainError) -> Block | None:
+        method = block_request(asked).method
+        with self._reading(method):
+            header = raised(answer)
+            found = None if header is None else read_block(header)
+        if found and isinstance(asked, int):
+            self._same(method, [found.number], [asked])
+        elif found and isinstance(asked, bytes | Block):
+            self._same(method, [found.hash], [asked if isinstance(asked, bytes) else asked.hash])
+        return found
+
+    def _same(self, method: str, found: Sequence[object], asked: Sequence[object]) -> None:
+        """An answer about something else than what was asked (a broken proxy or cache) is none."""
+        if any(one is not None and one != wanted for one, wanted in zip(found, asked, strict=True)):
+            raise self._nonsense(method)
 
     # ---- JSON-RPC ----
 
     def request(self, method: str, params: Sequence[Any] = ()) -> Any:
         """One JSON-RPC request; its result."""
-        return _raised(
-            self._answer(
-                method,
-                self._post(method, lambda: self._provider.make_request(RPCEndpoint(method), list(params))),
-            )
-        )
+        response = self._post(method, lambda: self._provider.make_request(RPCEndpoint(method), list(params)))
+        return raised(self._answer(method, response))
 
     def batch(self, requests_: Sequence[Request]) -> list[Any | ChainError]:
         """Many JSON-RPC requests in one HTTP request: each one's result, or the error that it was refused
@@ -296,7 +349,7 @@ class Node:
                 return send()
         except requests.RequestException as error:
             raise ChainUnreachable(
-                f"the node at {self._shown} did not answer ({_reason(error, self.timeout)}); check that it "
+                f"the node at {self.shown} did not answer ({_reason(error, self.timeout)}); check that it "
                 f"runs and "
                 "that its address is right",
                 field="rpc",
@@ -304,9 +357,17 @@ class Node:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._nonsense(method) from error
 
+    @contextmanager
+    def _reading(self, method: str) -> Iterator[None]:
+        """Within: an answer that cannot be read is no answer of a node."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise self._nonsense(method) from error
+
     def _nonsense(self, method: str) -> ChainUnreachable:
         return ChainUnreachable(
-            f"what answers at {self._shown} is not an Ethereum node (its answer to {method} is not "
+            f"what answers at {self.shown} is not an Ethereum node (its answer to {method} is not "
             f"JSON-RPC); check "
             "the address",
             field="rpc",
@@ -333,65 +394,3 @@ def _reason(error: requests.RequestException, timeout: float) -> str:
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"HTTP status {error.response.status_code}"
     return "no connection"
-
-
-def _raised(answer: Any | ChainError) -> Any:
-    if isinstance(answer, ChainError):
-        raise answer
-    return answer
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()
-
-
-def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
-
-
-def _block_parameter(block: BlockId) -> str | dict[str, Any]:
-    """EIP-1898: a block named by its hash must be in the canonical chain."""
-    if isinstance(block, Block):
-        block = block.hash
-    if isinstance(block, bytes):
-        return {"blockHash": _hex(block), "requireCanonical": True}
-    return hex(block) if isinstance(block, int) else block
-
-
-def _block(found: Mapping[str, Any]) -> Block:
-    return Block(
-        number=int(found["number"], 16),
-        hash=_bytes(found["hash"]),
-        timestamp=int(found["timestamp"], 16),
-        parent_hash=_bytes(found["parentHash"]),
-    )
-
-
-def _block_request(block: BlockId) -> Request:
-    parameter = _block_parameter(block)
-    if isinstance(parameter, dict):
-        return Request("eth_getBlockByHash", [parameter["blockHash"], False])
-    return Request("eth_getBlockByNumber", [parameter, False])
-
-
-def _log(event: Event, log: Mapping[str, Any]) -> Log:
-    return Log(
-        *event,
-        block_number=int(log["blockNumber"], 16),
-        block_hash=_bytes(log["blockHash"]),
-        transaction_hash=_bytes(log["transactionHash"]),
-        index=int(log["logIndex"], 16),
-    )
-
-
-def _receipt(found: Mapping[str, Any]) -> Receipt:
-    return Receipt(
-        transaction_hash=_bytes(found["transactionHash"]),
-        succeeded=found["status"] == "0x1",
-        block_number=int(found["blockNumber"], 16),
-        block_hash=_bytes(found["blockHash"]),
-        gas_used=int(found["gasUsed"], 16),
-        effective_gas_price=int(found.get("effectiveGasPrice", "0x0"), 16),
-        contract_address=found.get("contractAddress"),
-        logs=tuple(found["logs"]),
-    )

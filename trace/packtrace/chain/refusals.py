@@ -38,11 +38,14 @@ MEANINGS: dict[str, str] = {
     "its proposer's",
     "BatchExists": "batch {batch} is on chain already; take the next number",
     "BatchNotProposed": "batch {batch} is not waiting for release; it was never proposed, or is released or withdrawn",
+    "WrongItemRoot": "the chain holds other items under batch {batch} (root {onChain}) than those that were signed; "
+    "check which proposal stands there before it is released",
     "InvalidCount": "a batch of {count} units is not possible; it has 1 to 1048576",
     "InvalidExpiry": "the expiry {expiresAt} is in the past, or not 00:00 UTC of a day; check the lot's expiry date",
     "InvalidUnits": "a list of {length} bytes is not 1 to 256 unit numbers of 8 bytes; split the call",
     "InvalidStatus": "units cannot be set to status {to} this way; see the table of statuses",
-    "NotProposer": "batch {batch} was not proposed by party {party}; only its proposer can withdraw it",
+    "NotProposer": "batch {batch} was not proposed by party {party}; only its proposer, or quality of the marketing "
+    "authorisation holder, can withdraw it",
     "NotReceipt": "the receipt {id} is not what the chain recorded; give the receipt of the call that set the status",
     "NotReceiptHolder": "the receipt {id} belongs to another party than {party}; only who set the status can reverse "
     "it",
@@ -53,6 +56,11 @@ MEANINGS: dict[str, str] = {
     "NotRegulator": "party {party} is not a regulator; only a regulator can do this",
     "NotMah": "party {party} is not the marketing authorisation holder of these units; only it can do this",
     "TooManySuspects": "key {key} has reported {cap} suspect packs today; the rest must wait, or call the regulator",
+    "UnitsNotSorted": "units {unit} and {twin} are not two units, the lower number first",
+    "BatchNotReleased": "batch {batch} is not released; a duplicate is proven of packs that are on the market",
+    "DifferentProducts": "units {unit} and {twin} are of different products; one serial of both proves nothing",
+    "InvalidUri": "the serial's URI has {length} bytes, not 1 to 128",
+    "NotOpened": "the proof does not lead from this serial to unit {unit} of its batch; check both openings",
     # CustodyLedger
     "NumberNotYours": "logistic unit {number} is not in the number range of party {party}; a number starts with its "
     "creator's",

@@ -13,19 +13,72 @@ from packtrace.chain.contracts import decode_error
 from packtrace.chain.refusals import ChainRefusal
 from packtrace.errors import ChainError
 
-Kind = Literal["already known", "nonce too low", "underpriced", "insufficient funds", "reverted", "other"]
+Kind = Literal[
+    "already known",
+    "nonce too low",
+    "nonce too high",
+    "replacement underpriced",
+    "underpriced",
+    "fee cap",
+    "insufficient funds",
+    "pool full",
+    "gas too low",
+    "gas too high",
+    "not permitted",
+    "wrong chain",
+    "reverted",
+    "unknown block",
+    "busy",
+    "other",
+]
 
-KINDS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
-    ("already known", re.compile(r"already known|already imported|known transaction", re.IGNORECASE)),
-    ("nonce too low", re.compile(r"nonce (is )?too low|nonce below", re.IGNORECASE)),
+PATTERNS: tuple[tuple[Kind, str], ...] = (
+    ("already known", r"already known|already imported|known transaction"),
+    ("nonce too low", r"nonce (is )?too low|nonce below"),
+    ("nonce too high", r"nonce (is )?too (high|distant|far)|lower nonce exists|gapped.nonce|future transaction tries"),
+    ("replacement underpriced", r"replac\w* .*underpriced|underpriced .*replac|insufficient gas price to replace"),
+    ("fee cap", r"exceeds the configured cap|fee cap exceeded"),
+    ("underpriced", r"underpriced|(price|fee ?per ?gas)( \(\d+\))? (is )?(too low|below|less than)"),
+    ("insufficient funds", r"insufficient (funds|balance)|upfront cost exceeds|enough funds|out of balance"),
     (
-        "underpriced",
-        re.compile(r"underpriced|(price|fee per gas) (.* )?(too low|below|less than)", re.IGNORECASE),
+        "pool full",
+        r"pool (is )?(full|overflow)|account limit exceeded|in-flight transaction limit|too many transactions",
     ),
-    ("insufficient funds", re.compile(r"insufficient (funds|balance)|upfront cost exceeds", re.IGNORECASE)),
-    ("reverted", re.compile(r"revert", re.IGNORECASE)),
+    (
+        "gas too high",
+        r"gas (limit )?(is )?too high|exceeds (the )?(block gas limit|transaction gas)|than the block gas limit",
+    ),
+    ("gas too low", r"intrinsic gas|requires at least \d+ gas|floor data gas|gas too low"),
+    ("not permitted", r"not authorized to send|marked the transaction as invalid|sender is banned"),
+    ("wrong chain", r"(invalid|wrong) chain ?id|chain ?id (mismatch|not supported)|signed for another chain"),
+    ("reverted", r"revert"),
+    (
+        "unknown block",
+        r"(header|block|header for hash) not found|unknown block|not (currently )?canonical|blockoutofrange"
+        r"|resource not found|invalid block tag|missing trie node|state (is )?(not available|unavailable)",
+    ),
+    ("busy", r"limit exceeded|too many requests|rate limit|timeout expired|sync is still in progress|pool not enabled"),
 )
-"""How Geth, Besu, Anvil and Hardhat word the refusals that a sender must tell apart."""
+"""How Geth, Besu, Anvil and Hardhat word what a sender must tell apart; the first that fits counts.
+
+Geth: core/txpool/errors.go, core/error.go, legacypool.go; Besu: RpcErrorType; Anvil and Hardhat: their answers in the
+tests.
+"""
+KINDS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in PATTERNS)
+
+ADVICE: Mapping[Kind, str] = {
+    "nonce too high": "transactions before it are missing at this node; it is sent again when they are there",
+    "fee cap": "the node's own limit for fees is lower than the gateway's; raise it there, or wait until fees fall",
+    "insufficient funds": "send coins to the relayer's account; the call goes on by itself",
+    "pool full": "the node holds as many transactions as it may; it is sent again with every block",
+    "gas too high": "the call does not fit into a block of this chain; it is tried again with less gas",
+    "gas too low": "it is tried again with more gas",
+    "not permitted": "have the relayer's account permitted on this network; the call goes on by itself",
+    "wrong chain": "check the node's URL and the deployment file",
+    "unknown block": "the node has not caught up, or keeps no states that old",
+    "busy": "it is asked again",
+}
+"""What a person should know or do, by kind."""
 
 MAX_ERROR_HEX = 1 << 16
 """Hex digits of revert data that are looked at; our longest custom error has a few hundred."""
@@ -41,7 +94,9 @@ class NodeError(ChainError):
         self.code = code
         self.text = text
         self.kind: Kind = next((kind for kind, pattern in KINDS if pattern.search(text)), "other")
-        super().__init__(f"the node refused {method}: {text}", rule=f"JSON-RPC error {code}")
+        advice = ADVICE.get(self.kind)
+        reason = f"the node refused {method}: {text}"
+        super().__init__(f"{reason}; {advice}" if advice else reason, rule=f"JSON-RPC error {code}")
 
 
 def chain_error(method: str, error: Any) -> ChainRefusal | NodeError:

@@ -35,13 +35,16 @@ TYPES: dict[tuple[str, str], str] = {
     "address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "propose"): "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,"
     "uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)",
-    ("PackLedger", "release"): "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "release"): "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "withdraw"): "Withdraw(uint64 batch,address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "changeStatus"): "ChangeStatus(uint8 to,bytes units,bytes32 openings,"
     "address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "reverseStatus"): "ReverseStatus(bytes32 id,bytes positions,"
     "address signer,uint256 nonce,uint48 deadline)",
-    ("PackLedger", "liftStatus"): "LiftStatus(bytes units,address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "liftStatus"): "LiftStatus(bytes units,bool duplicates,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("PackLedger", "restoreStatus"): "RestoreStatus(bytes32 id,bytes positions,uint8 ground,"
+    "address signer,uint256 nonce,uint48 deadline)",
     ("CustodyLedger", "register"): "Register(Registration[] registrations,"
     "address signer,uint256 nonce,uint48 deadline)"
     "Registration(uint64 number,bytes32 ssccCommitment,bytes32 contentRoot,uint32 count,uint64[] children)",
