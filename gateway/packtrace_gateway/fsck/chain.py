@@ -28,6 +28,7 @@ from packtrace_gateway.ledger.models import (
     BatchRow,
     ConflictRow,
     CustodyRow,
+    DuplicateRow,
     EntryRow,
     RecallRow,
     RegistryRow,
@@ -40,7 +41,17 @@ from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
 from packtrace_gateway.status.models import Operation, OperationUnit
 from packtrace_gateway.status.service import receipt_of
 
-INDEX = (BatchEventRow, BatchRow, ConflictRow, CustodyRow, EntryRow, RecallRow, RegistryRow, StatusCallRow)
+INDEX = (
+    BatchEventRow,
+    BatchRow,
+    ConflictRow,
+    CustodyRow,
+    DuplicateRow,
+    EntryRow,
+    RecallRow,
+    RegistryRow,
+    StatusCallRow,
+)
 # What a batch of ours may be on chain, by what is said of it here.
 BATCH_STATES = {
     "proposing": (BatchState.NONE, BatchState.PROPOSED),

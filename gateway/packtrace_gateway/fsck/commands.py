@@ -7,7 +7,7 @@ import typer
 
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
-from packtrace.chain.node import Node
+from packtrace.chain.nodes import Nodes
 from packtrace_gateway import settings
 from packtrace_gateway.db import Database
 from packtrace_gateway.fsck.check import fsck as check
@@ -33,7 +33,9 @@ def fsck(
     loaded = settings.load(folder)
     deployment, reader = Deployment.load(loaded.deployment), None
     if not offline:
-        reader = ChainReader(Node(node or loaded.node, loaded.node_timeout), deployment, loaded.finality)
+        urls, finality = (node,) if node else loaded.node, loaded.finality
+        nodes = Nodes(urls, loaded.node_timeout, deployment=deployment, finality=finality)
+        reader = ChainReader(nodes, deployment, finality)
     database, checked, found = Database(loaded.database_url), Checked(), 0
     try:
         database.check_schema()

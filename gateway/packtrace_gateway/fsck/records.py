@@ -145,7 +145,7 @@ def _package(session: Session, row: HandOver | Arrival, owner: Any) -> Iterator[
         size += len(data)
         whole += data
     if size == row.size or (size and isinstance(row, HandOver)):
-        yield from _whole(row, bytes(whole))
+        yield from _whole(session, row, bytes(whole))
     if isinstance(row, Arrival) and size != row.received:
         yield f"{row.received} bytes of it were received, {size} are here"
     if row.receipt:
@@ -160,7 +160,7 @@ def _package(session: Session, row: HandOver | Arrival, owner: Any) -> Iterator[
         yield from _announcement(row)
 
 
-def _whole(row: HandOver | Arrival, data: bytes) -> Iterator[str]:
+def _whole(session: Session, row: HandOver | Arrival, data: bytes) -> Iterator[str]:
     """A package that is here from end to end, against its row."""
     if packages.digest(data) != row.digest:
         yield "its pieces are not the package that it names"
@@ -169,8 +169,9 @@ def _whole(row: HandOver | Arrival, data: bytes) -> Iterator[str]:
     told: dict[str, Any] = {"size": len(data), "kind": package.kind}
     stored: dict[str, Any] = {"size": row.size, "kind": row.kind or package.kind}
     if isinstance(row, HandOver):
-        told |= {"receiver": package.receiver, "units": sorted(package.units)}
-        stored |= {"receiver": row.receiver, "units": sorted(orjson.loads(row.units))}
+        event = session.get_one(StoredEvent, row.event)
+        told |= {"receiver": package.receiver, "units": sorted(package.units), "event": package.event.hex()}
+        stored |= {"receiver": row.receiver, "units": sorted(orjson.loads(row.units)), "event": event.digest.hex()}
     else:
         told |= {"sender": package.sender, "units": dict(package.units)}
         stored |= {"sender": row.sender, "units": orjson.loads(row.units) if row.kind else told["units"]}
