@@ -13,8 +13,10 @@ from packtrace.chain.facts import ChainReader, View, receipt_hash_of
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.errors import PacktraceError
 from packtrace.evidence import LogisticLink, batch_differences, commissioned_batch, logistic_link
-from packtrace.facts import BatchState, EntryFacts, unit_number
+from packtrace.facts import BatchState, CustodyState, EntryFacts, LogisticFacts, unit_number
 from packtrace.product import gtin_hash
+from packtrace.receipt import UNIT_BYTES
+from packtrace.rules import Place
 from packtrace_gateway.db import Database
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
@@ -26,18 +28,30 @@ from packtrace_gateway.ledger.models import (
     BatchRow,
     ConflictRow,
     CustodyRow,
+    DuplicateRow,
+    EntryRow,
+    RecallRow,
+    RegistryRow,
+    StatusCallRow,
+    StatusUnitRow,
+)
+from packtrace_gateway.outbox import calls
+from packtrace_gateway.outbox.effects import happened
+from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
+from packtrace_gateway.status.models import Operation, OperationUnit
+from packtrace_gateway.status.service import receipt_of
+
+INDEX = (
+    BatchEventRow,
+    BatchRow,
+    ConflictRow,
+    CustodyRow,
+    DuplicateRow,
     EntryRow,
     RecallRow,
     RegistryRow,
     StatusCallRow,
 )
-from packtrace_gateway.outbox import calls
-from packtrace_gateway.outbox.effects import happened
-from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
-from packtrace_gateway.status.models import Operation, OperationUnit
-from packtrace_gateway.status.service import receipt_of
-
-INDEX = (BatchEventRow, BatchRow, ConflictRow, CustodyRow, EntryRow, RecallRow, RegistryRow, StatusCallRow)
 # What a batch of ours may be on chain, by what is said of it here.
 BATCH_STATES = {
     "proposing": (BatchState.NONE, BatchState.PROPOSED),
@@ -129,6 +143,44 @@ def _content(reader: ChainReader, view: View, link: LogisticLink) -> Iterator[Fi
         yield Finding(link.uri, f"what was packed into it is not what the chain holds for number {link.number}")
 
 
+def check_whereabouts(
+    session: Session, reader: ChainReader, view: View, checked: Checked, party: int
+) -> Iterator[Finding]:
+    """Whose each logistic unit is, here and on chain. Not while a call about custody is on its way."""
+    unsettled = col(OutboxRow.state).in_((State.QUEUED, State.SIGNED, State.BROADCAST, State.INCLUDED))
+    custody = select(OutboxRow.id).where(OutboxRow.contract == "CustodyLedger", unsettled)
+    if session.exec(custody.limit(1)).first() is not None:
+        return
+    outermost = (col(LogisticUnit.number).is_not(None), col(LogisticUnit.parent).is_(None))
+    units = session.exec(select(LogisticUnit).where(*outermost).order_by(col(LogisticUnit.id))).all()
+    for part in bulk.chunks(units):
+        known = reader.logistic_units([int(unit.number or 0) for unit in part], view)
+        for unit in part:
+            checked.note("holders on chain")
+            facts = known.get(int(unit.number or 0))
+            may = _places(facts, party) if facts else ()
+            if may and unit.place not in may:
+                assert facts is not None
+                place = Place(unit.place).name.lower() if unit.place in iter(Place) else unit.place
+                told = f"{facts.state.name.lower().replace('_', ' ')} by party {facts.holder}"
+                yield Finding(unit.uri, f"it is {place} here, and {told} on chain")
+
+
+def _places(facts: LogisticFacts, party: int) -> tuple[Place, ...]:
+    """Where a unit may be by these records, as the chain has it; none where it says nothing of that."""
+    if facts.parent:
+        return ()
+    if facts.state is CustodyState.UNPACKED:
+        return (Place.UNPACKED,) if facts.holder == party else ()
+    if facts.state is CustodyState.IN_TRANSIT:
+        if facts.holder == party:
+            return (Place.SHIPPED,)
+        return (Place.EXPECTED, Place.QUARANTINED, Place.UNKNOWN) if facts.receiver == party else ()
+    if facts.holder == party:
+        return (Place.HERE, Place.QUARANTINED, Place.SHIPPED)  # shipped: refused, and not back yet
+    return (Place.SHIPPED, Place.UNKNOWN, Place.QUARANTINED)
+
+
 def check_calls(session: Session, reader: ChainReader, checked: Checked) -> Iterator[Finding]:
     """Every call that is said to be on chain is there, with its own event, in the block that is said."""
     query = select(OutboxRow).where(col(OutboxRow.state).in_(ON_CHAIN), col(OutboxRow.tx_hash).is_not(None))
@@ -138,7 +190,8 @@ def check_calls(session: Session, reader: ChainReader, checked: Checked) -> Iter
         for row, receipt in zip(part, found, strict=True):
             checked.note("calls on chain")
             where = f"outbox row {row.id} ({row.contract}.{row.function})"
-            if receipt is None or receipt.block_hash != row.block_hash:
+            told = receipt and (receipt.block_number, receipt.block_hash)
+            if receipt is None or told != (row.block_number, row.block_hash):
                 yield Finding(where, f"it is not in block {row.block_number} of the chain")
             elif not happened(row.contract, row.function, row.args, row.digest, receipt.events(reader.deployment)):
                 yield Finding(where, "its transaction has no such event")
@@ -175,6 +228,7 @@ def check_index(session: Session, reader: ChainReader, checked: Checked) -> Iter
             with database.read() as fresh:
                 for model in INDEX:
                     yield from _index(fresh, session, model, newest.number, checked)
+                yield from _units_of_calls(session)
         finally:
             database.close()
 
@@ -187,10 +241,23 @@ def _index(fresh: Session, stored: Session, model: type[SQLModel], last: int, ch
     yield from (Finding(where, f"the chain has no {_shown(row)}") for row in (here - there).elements())
 
 
+def _units_of_calls(session: Session) -> Iterator[Finding]:
+    """The rows by which a unit's calls are found, against the calls."""
+    found: dict[int, set[tuple[int, int]]] = {}
+    for row in session.exec(select(StatusUnitRow)):
+        found.setdefault(row.call_id, set()).add((row.unit, row.position))
+    for call in session.exec(select(StatusCallRow)):
+        numbers = range(0, len(call.units), UNIT_BYTES)
+        named = {(int.from_bytes(call.units[at : at + UNIT_BYTES]), at // UNIT_BYTES) for at in numbers}
+        if found.pop(call.id or 0, set()) != named:
+            yield Finding(f"index of call {call.id}", "its units are not those by which it is found")
+    yield from (Finding(f"index of call {number}", "units are found by it, and it is not here") for number in found)
+
+
 def _rows(session: Session, model: type[SQLModel], last: int) -> "Counter[tuple[tuple[str, str], ...]]":
     """Rows up to a block, as they are stored: a value that no enumeration has must be shown too."""
     table = bulk.table_of(model)
-    columns = ", ".join(column.name for column in table.c if column.name != "id")
+    columns = ", ".join(f'"{column.name}"' for column in table.c if column.name != "id")
     query = text(f"SELECT {columns} FROM {table.name} WHERE block_number <= :last")  # noqa: S608
     return Counter(
         tuple((str(key), value.hex() if isinstance(value, bytes) else str(value)) for key, value in row.items())

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Iterator
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
-from packtrace.errors import ChainError, PacktraceError
+from packtrace.errors import ChainError
 from packtrace_gateway.db import Database, DatabaseStateError
-from packtrace_gateway.fsck import chain, events, places, records
+from packtrace_gateway.fsck import calls, chain, events, places, records
 from packtrace_gateway.fsck.report import Checked, Finding
 
 Check = Callable[[Session, Checked], Iterator[Finding]]
 
 
-def fsck(database: Database, party: int, reader: ChainReader | None, checked: Checked) -> Iterator[Finding]:
+def fsck(
+    database: Database, party: int, deployment: Deployment, reader: ChainReader | None, checked: Checked
+) -> Iterator[Finding]:
     """Every difference that there is. Without a `reader` the chain is not asked.
 
     A gateway may run meanwhile: it is looked at as of one moment, and the chain as of a block after that.
@@ -34,6 +36,7 @@ def fsck(database: Database, party: int, reader: ChainReader | None, checked: Ch
         records.check_operations,
         records.check_packages,
         records.check_counters,
+        lambda session, checked: calls.check_outbox(session, checked, deployment),
     ]
     with database.read() as session:
         for check in stored:
@@ -50,6 +53,7 @@ def _on_chain(reader: ChainReader, party: int) -> list[Check]:
         lambda session, checked: chain.check_log(session, reader, view, checked),
         lambda session, checked: chain.check_batches(session, reader, view, checked),
         lambda session, checked: chain.check_custody(session, reader, view, checked),
+        lambda session, checked: chain.check_whereabouts(session, reader, view, checked, party),
         lambda session, checked: chain.check_calls(session, reader, checked),
         lambda session, checked: chain.check_receipts(session, reader, view, checked, party),
         lambda session, checked: chain.check_index(session, reader, checked),
@@ -62,5 +66,5 @@ def _guarded(check: Check, session: Session, checked: Checked) -> Iterator[Findi
         yield from check(session, checked)
     except ChainError:
         raise
-    except (PacktraceError, LookupError, ValueError, TypeError, AttributeError, SQLAlchemyError) as error:
-        yield Finding("database", f"it holds a value that cannot be read: {error}")
+    except Exception as error:  # whatever a damaged value makes of the code that reads it
+        yield Finding("database", f"it holds a value that cannot be read: {type(error).__name__}: {error}")

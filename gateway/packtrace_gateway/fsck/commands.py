@@ -7,7 +7,7 @@ import typer
 
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
-from packtrace.chain.node import Node
+from packtrace.chain.nodes import Nodes
 from packtrace_gateway import settings
 from packtrace_gateway.db import Database
 from packtrace_gateway.fsck.check import fsck as check
@@ -31,14 +31,15 @@ def fsck(
     The gateway may run meanwhile. Ends with status 1 if anything differs.
     """
     loaded = settings.load(folder)
-    reader = None
+    deployment, reader = Deployment.load(loaded.deployment), None
     if not offline:
-        deployment = Deployment.load(loaded.deployment)
-        reader = ChainReader(Node(node or loaded.node, loaded.node_timeout), deployment, loaded.finality)
+        urls, finality = (node,) if node else loaded.node, loaded.finality
+        nodes = Nodes(urls, loaded.node_timeout, deployment=deployment, finality=finality)
+        reader = ChainReader(nodes, deployment, finality)
     database, checked, found = Database(loaded.database_url), Checked(), 0
     try:
         database.check_schema()
-        for finding in check(database, loaded.party, reader, checked):
+        for finding in check(database, loaded.party, deployment, reader, checked):
             print(finding, flush=True)
             found += 1
     finally:

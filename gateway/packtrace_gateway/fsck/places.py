@@ -78,6 +78,7 @@ def _compared(where: str, what: str, expected: dict[str, Row], found: dict[str, 
 def check_containment(session: Session, checked: Checked) -> Iterator[Finding]:
     """What is inside what, followed again through all aggregations in the order of their recording."""
     inside: dict[str, str] = {}
+    ever: set[tuple[str, str]] = set()
     query = select(StoredEvent).where(StoredEvent.type == "AggregationEvent")
     for event in session.exec(query.order_by(StoredEvent.record_time, StoredEvent.id)):  # type: ignore[arg-type]
         header = stored_header(event.header)
@@ -86,13 +87,16 @@ def check_containment(session: Session, checked: Checked) -> Iterator[Finding]:
             for role, group in groupby(items_here(session, event, header), itemgetter(0))
         }
         _follow(header, by_role, inside)
+        ever |= {(child, parent) for parent in by_role.get(Role.PARENT, ()) for child in by_role.get(Role.CHILD, ())}
     units = {unit.id or 0: unit for unit in session.exec(select(LogisticUnit))}
     for uri, parent in _parents(session):
         checked.note("places")
         if parent is not None and parent not in units:
             yield Finding(uri, f"it is inside logistic unit {parent}, which is not here")
         elif parent is not None and _went(units, parent):
-            continue  # what its receiver has done with it since is not for here to record
+            # What its receiver has done with it since is not for here to record.
+            if (uri, units[parent].uri) not in ever:
+                yield Finding(uri, f"it went inside {units[parent].uri}, and was never packed into that")
         elif inside.get(uri) != (units[parent].uri if parent is not None else None):
             stored = units[parent].uri if parent is not None else "nothing"
             yield Finding(uri, f"it is inside {stored} here, and by the events inside {inside.get(uri, 'nothing')}")

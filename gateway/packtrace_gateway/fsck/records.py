@@ -1,7 +1,6 @@
 """The other tables: each row against the event, package or call that it repeats."""
 
-from collections.abc import Iterator
-from hashlib import sha256
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -11,7 +10,8 @@ from sqlmodel import Session, col, func, select
 
 from packtrace.commit.items import Role
 from packtrace.errors import PacktraceError
-from packtrace.facts import BATCH_BITS, LOGISTIC_BITS
+from packtrace.evidence import commissioned_batch
+from packtrace.facts import BATCH_BITS, LOGISTIC_BITS, unit_number
 from packtrace.receipt import UNIT_BYTES
 from packtrace_gateway.events.models import (
     CommissionedBatch,
@@ -21,14 +21,25 @@ from packtrace_gateway.events.models import (
     Seal,
     StoredEvent,
 )
-from packtrace_gateway.events.store import stored_header
+from packtrace_gateway.events.store import EventStore, stored_header
+from packtrace_gateway.exchange import package as packages
 from packtrace_gateway.exchange import receipts
 from packtrace_gateway.exchange.models import Arrival, ArrivalPiece, HandOver, HandOverPiece
-from packtrace_gateway.fsck.events import items_here
+from packtrace_gateway.fsck.events import items_here, verified
 from packtrace_gateway.fsck.report import Checked, Finding
 from packtrace_gateway.outbox import calls
-from packtrace_gateway.outbox.models import OutboxRow
+from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
 from packtrace_gateway.status.models import Operation, OperationUnit
+
+STORE = EventStore()
+# How far a seal has come, by the state of its call.
+SEAL_STATES = {
+    State.QUEUED: "signed",
+    State.SIGNED: "signed",
+    State.BROADCAST: "signed",
+    State.INCLUDED: "anchored",
+    State.FINAL: "final",
+}
 
 
 def check_batches(session: Session, checked: Checked) -> Iterator[Finding]:
@@ -78,6 +89,8 @@ def check_seals(session: Session, checked: Checked) -> Iterator[Finding]:
         if count != seal.count:
             yield Finding(where, f"it is of {seal.count} events, {count} are here")
         row = session.get(OutboxRow, seal.outbox)
+        if row is not None and seal.state != SEAL_STATES.get(row.state):
+            yield Finding(where, f"it is {seal.state}, the call that carries it {row.state}")
         if row is None or calls.load(row.args)[:4] != [seal.lane, seal.sequence, seal.root, seal.count]:
             yield Finding(where, f"outbox row {seal.outbox} does not carry it")
 
@@ -94,8 +107,25 @@ def check_operations(session: Session, checked: Checked) -> Iterator[Finding]:
         row = session.get(OutboxRow, operation.outbox)
         if row is None or calls.load(row.args)[:3] != [operation.to, named, operation.openings]:
             yield Finding(where, f"outbox row {operation.outbox} does not carry it")
+        if row is not None and (operation.state == "done") != (row.state in ON_CHAIN):
+            yield Finding(where, f"it is {operation.state}, its call {row.state}")
+        yield from (Finding(where, what) for what in _units(session, units))
         if operation.receipt is not None and (row is None or row.digest != operation.receipt):
             yield Finding(where, "its receipt's number is not that of its call")
+
+
+def _units(session: Session, units: Sequence[OperationUnit]) -> Iterator[str]:
+    """Each pack's number on chain is its batch's and its position's."""
+    known = STORE.units(session, [unit.uri for unit in units])
+    for at, unit in enumerate(units):
+        if unit.position != at:
+            yield f"its packs are not numbered one after the other: {unit.position} stands at {at}"
+        if unit.uri not in known:
+            continue  # it was dispensed on the maker's answer
+        event, position, _, _ = known[unit.uri]
+        _, batch = commissioned_batch(verified(session.get_one(StoredEvent, event)))
+        if unit.unit != unit_number(batch, position):
+            yield f"{unit.uri} is recorded as unit {unit.unit}, and is unit {unit_number(batch, position)}"
 
 
 def check_packages(session: Session, checked: Checked) -> Iterator[Finding]:
@@ -110,13 +140,12 @@ def check_packages(session: Session, checked: Checked) -> Iterator[Finding]:
 
 def _package(session: Session, row: HandOver | Arrival, owner: Any) -> Iterator[str]:
     piece = owner.class_
-    digest, size = sha256(), 0
+    whole, size = bytearray(), 0
     for data in session.exec(select(piece.data).where(owner == row.id).order_by(piece.number)):
-        digest.update(data)
         size += len(data)
-    complete = row.size is not None and size == row.size
-    if size and complete and digest.digest() != row.digest:
-        yield "its pieces are not the package that it names"
+        whole += data
+    if size == row.size or (size and isinstance(row, HandOver)):
+        yield from _whole(session, row, bytes(whole))
     if isinstance(row, Arrival) and size != row.received:
         yield f"{row.received} bytes of it were received, {size} are here"
     if row.receipt:
@@ -129,6 +158,26 @@ def _package(session: Session, row: HandOver | Arrival, owner: Any) -> Iterator[
                 yield "its receipt is of another package"
     if isinstance(row, Arrival):
         yield from _announcement(row)
+
+
+def _whole(session: Session, row: HandOver | Arrival, data: bytes) -> Iterator[str]:
+    """A package that is here from end to end, against its row."""
+    if packages.digest(data) != row.digest:
+        yield "its pieces are not the package that it names"
+        return
+    package = packages.from_cbor(data)
+    told: dict[str, Any] = {"size": len(data), "kind": package.kind}
+    stored: dict[str, Any] = {"size": row.size, "kind": row.kind or package.kind}
+    if isinstance(row, HandOver):
+        event = session.get_one(StoredEvent, row.event)
+        told |= {"receiver": package.receiver, "units": sorted(package.units), "event": package.event.hex()}
+        stored |= {"receiver": row.receiver, "units": sorted(orjson.loads(row.units)), "event": event.digest.hex()}
+    else:
+        told |= {"sender": package.sender, "units": dict(package.units)}
+        stored |= {"sender": row.sender, "units": orjson.loads(row.units) if row.kind else told["units"]}
+    for name, value in told.items():
+        if stored[name] != value:
+            yield f"its {name} is {stored[name]!r}, the package says {value!r}"
 
 
 def _announcement(row: Arrival) -> Iterator[str]:

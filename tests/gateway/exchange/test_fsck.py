@@ -19,18 +19,44 @@ from packtrace_gateway.fsck.report import Checked, Finding
 
 AUTHORITY, PLANT, WHOLESALER, PHARMACY = 1, 11, 20, 30
 
-# Values that nothing else says, so that nothing can contradict them: for each table, its columns.
+# Values that nothing else says, so that nothing can contradict them: who may call, whom one trades with, how often
+# something was tried and when, what people wrote; how far a call of ours has come where the chain says nothing of it.
 UNPROVEN = {
-    "api_key": {"id", "name", "roles", "secret_hash", "created_at", "last_used_at", "revoked_at"},
-    "gtin_policy": {"gtin", "length", "alphabet"},
-    "serial_block": {"id", "gtin", "count", "drawn_at", "drawn_by"},
-    "drawn_serial": {"gtin", "fingerprint"},
-    "partner": {"gln", "party", "salt", "name"},
-    "restoration": {"id", "backup_at", "restored_at", "done_at", "lost"},
-    "outbox_lease": {"name", "owner", "expires_at"},
-    "ledger_checkpoint": {"number", "hash", "time"},  # a wrong one makes the follower read again
-    "alert": {"number", "party", "why", "retracted", "closed_at", "closed_by"},
+    "alert": {"number", "why", "retracted", "closed_at", "closed_by"},
     "alert_comment": {"id", "alert", "time", "author", "text"},
+    "api_key": {"id", "name", "roles", "secret_hash", "created_at", "last_used_at", "revoked_at"},
+    "arrival": {"attempts", "created_at", "decided_at", "former", "next_try", "reasons", "size"},
+    "arrival_piece": {"number"},
+    "arrival_unit": {"goods", "note", "outbox", "tried_at"},
+    "commissioned_batch": {"outbox", "state"},
+    "counter": {"next"},  # a gap in the numbers harms nobody
+    "drawn_serial": {"fingerprint", "gtin"},
+    "gtin_policy": {"alphabet", "gtin", "length"},
+    "hand_over": {"attempts", "created_at", "error", "former", "next_try", "sent", "ship_rows", "updated_at"},
+    "hand_over_piece": {"number"},
+    "ledger_batch_event": {"id"},
+    "ledger_checkpoint": {"hash", "number", "time"},  # a wrong one makes the follower read again
+    "logistic_unit": {"note", "partner", "refusal", "refused"},
+    "operation": {"caller", "error", "event", "request"},
+    "operation_unit": {"uri"},
+    "outbox": {
+        "after", "block_time", "created_at", "error_name", "error_text", "final_at", "included_at", "key", "recovered",
+        "reference", "relayer", "retracted", "settled", "signed_block", "tx_nonce", "updated_at", "waiting",
+    },
+    "outbox_attempt": {"created_at", "first_block", "outcome", "row_id"},
+    "outbox_lease": {"expires_at", "name", "owner"},
+    "partner": {"company", "gln", "name", "party", "salt"},
+    "restoration": {"backup_at", "done_at", "id", "lost", "restored_at"},
+    "serial_block": {"count", "drawn_at", "drawn_by", "gtin", "id"},
+    "shipped_unit": {"goods", "outbox"},
+    "unit": {"place"},
+}  # fmt: skip
+# Columns of the index are all compared in one way; one of each table is tried.
+OF_THE_INDEX = {
+    "ledger_batch": "count",
+    "ledger_custody": "party",
+    "ledger_entry": "root",
+    "ledger_status_call": "units",
 }
 
 
@@ -49,22 +75,27 @@ def day(world: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]
     folder = tmp_path_factory.mktemp("fsck")
     copies = {}
     for party in (AUTHORITY, PLANT, WHOLESALER, PHARMACY):
-        world.wait(lambda party=party: not world[party].trouble()[1])
+        world.wait(lambda party=party: settled(world[party]))
         copies[party] = folder / f"{party}.db"
         world[party].gateway.database.copy_to(copies[party])
     return copies
 
 
+def settled(party: Any) -> bool:
+    """Whether nothing of a gateway's calls can change any more."""
+    return all(call["state"] in ("final", "reverted", "superseded") for call in party.get("/outbox")["calls"])
+
+
 @pytest.fixture(scope="module")
 def reader(world: Any) -> ChainReader:
     settings = world[PLANT].settings
-    return ChainReader(Node(settings.node), Deployment.load(settings.deployment), settings.finality)
+    return ChainReader(Node(settings.node[0]), Deployment.load(settings.deployment), settings.finality)
 
 
-def differences(file: Path, party: int, reader: ChainReader | None) -> tuple[list[Finding], Checked]:
+def differences(file: Path, party: int, reader: ChainReader, *, offline: bool = False) -> tuple[list[Finding], Checked]:
     database, checked = Database(f"sqlite:///{file}"), Checked()
     try:
-        return list(fsck(database, party, reader, checked)), checked
+        return list(fsck(database, party, reader.deployment, None if offline else reader, checked)), checked
     finally:
         database.close()
 
@@ -110,25 +141,27 @@ def first_row(connection: sqlite3.Connection, table: str, column: str) -> tuple[
     return row, names
 
 
+@pytest.mark.timeout(900)
 def test_every_stored_value_that_something_else_says_too_is_checked(
     day: dict[int, Path], reader: ChainReader, tmp_path: Path
 ) -> None:
-    """One row of each column of each table changed, one at a time; what is not noticed is listed here, and no more."""
-    unnoticed: dict[str, set[str]] = {}
-    looked_at = 0
-    for party in (PLANT, WHOLESALER, PHARMACY):
+    """One row of each column of each table changed, one at a time; what is not noticed is listed above, and no more."""
+    noticed: set[tuple[str, str]] = set()
+    unnoticed: set[tuple[str, str]] = set()
+    for party in (PLANT, PHARMACY):
         for table, column in columns(day[party]):
-            file = tmp_path / "changed.db"
+            if table.startswith("ledger_") and OF_THE_INDEX.get(table) != column:
+                continue
+            file = tmp_path / f"{party}-{table}-{column}.db"  # a name of its own: SQLite keeps files beside it
             shutil.copy(day[party], file)
             try:
                 change(file, table, column)
             except sqlite3.IntegrityError:
-                continue
-            looked_at += 1
-            found, _ = differences(file, party, None)
-            if not found:
+                continue  # the database itself refuses it
+            found, _ = differences(file, party, reader, offline=True)
+            if not found and party == PHARMACY and column not in UNPROVEN.get(table, ()):
                 found, _ = differences(file, party, reader)
-            if not found:
-                unnoticed.setdefault(table, set()).add(column)
-    print(unnoticed)
-    assert looked_at > 100
+            (noticed if found else unnoticed).add((table, column))
+    assert len(noticed) > 80
+    survivors = {(table, column) for table, column in unnoticed - noticed if column not in UNPROVEN.get(table, ())}
+    assert survivors == set()
