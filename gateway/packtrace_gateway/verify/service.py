@@ -39,7 +39,7 @@ class LedgerReceipts:
         self._database = database
 
     def newest(self, unit: int) -> Receipt | None:
-        """The receipt of the call that gave the unit its status: the newest that changed it and was not undone since."""
+        """The receipt of the call whose status the unit has: the newest that changed it and was not undone since."""
         restored: set[bytes] = set()
         with self._database.read() as session:
             for call in ledger.history(session, unit):
