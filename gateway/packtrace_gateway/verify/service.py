@@ -39,12 +39,17 @@ class LedgerReceipts:
         self._database = database
 
     def newest(self, unit: int) -> Receipt | None:
-        """The receipt of the newest call that changed the unit and was not reversed since."""
+        """The receipt of the call whose status the unit has: the newest that changed it and was not undone since."""
+        restored: set[bytes] = set()
         with self._database.read() as session:
             for call in ledger.history(session, unit):
-                if call.found is not None:
-                    found = ledger.receipt(session, call.call) if call.kind is CallKind.CHANGED else None
-                    return _receipt(found) if found else None
+                if call.found is None or call.call in restored:
+                    continue
+                if call.kind is CallKind.RESTORED:  # to what an older call had set
+                    restored.add(call.call)
+                    continue
+                found = ledger.receipt(session, call.call) if call.kind is CallKind.CHANGED else None
+                return _receipt(found) if found else None
         return None
 
 

@@ -16,6 +16,7 @@ from packtrace_gateway import settings
 from packtrace_gateway.alerts.service import AlertService
 from packtrace_gateway.ledger import service
 from packtrace_gateway.ledger.models import CallKind
+from packtrace_gateway.verify.service import LedgerReceipts
 
 URI = "https://id.gs1.org/01/09506000134352/21/TWICE"
 SUPPLIED, STOLEN = Status.SUPPLIED, Status.STOLEN
@@ -139,11 +140,12 @@ def test_a_proof_that_a_reorganisation_moves_opens_one_alert(index, network, cha
 
 
 def test_a_restored_call_is_in_the_history_of_its_units(index, network, chain, twins):
-    unit = twins[0].unit
-    change(network, chain, chain.PHARMACY, SUPPLIED, unit)
+    unit, receipts = twins[0].unit, LedgerReceipts(index.database)
+    supplied = change(network, chain, chain.PHARMACY, SUPPLIED, unit)
     stolen = change(network, chain, chain.MAH, STOLEN, unit)
     index.follow()
     receipt = index.ask(service.receipt, stolen)
+    assert receipts.newest(unit).id == stolen
     restore(network, chain, receipt)
     restore(network, chain, receipt)
     index.follow()
@@ -153,3 +155,7 @@ def test_a_restored_call_is_in_the_history_of_its_units(index, network, chain, t
         (CallKind.RESTORED, chain.MAH, SUPPLIED, STOLEN, Refusal.NONE),
         (CallKind.CHANGED, chain.MAH, STOLEN, SUPPLIED, Refusal.NONE),
     ]
+    assert receipts.newest(unit).id == supplied, "which the verdict can quote again"
+    restore(network, chain, index.ask(service.receipt, supplied))
+    index.follow()
+    assert receipts.newest(unit) is None
