@@ -3,13 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-<<<<<<<< HEAD:migrations/versions/0007_duplicates.py
 revision = "0007"
 down_revision = "0006"
-========
-revision = "0006"
-down_revision = "0005"
->>>>>>>> ledger:migrations/versions/0006_duplicates.py
 
 
 def upgrade() -> None:
