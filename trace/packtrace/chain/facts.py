@@ -286,8 +286,11 @@ def _party(number: int) -> _Question:
 
 def _key(address: str, block: Block) -> _Question:
     def meaning(key: dict[str, Any]) -> KeyFacts | None:
-        valid = key["validFrom"] <= block.timestamp < key["validUntil"] and not key["revokedAt"]
-        return KeyFacts(party=key["party"], purposes=key["purposes"], valid=valid) if key["party"] else None
+        if not key["party"]:
+            return None
+        stopped = key["revokedAt"] or key["suspendedSince"]
+        valid = key["validFrom"] <= block.timestamp < key["validUntil"] and not stopped
+        return KeyFacts(key["party"], key["purposes"], valid, key["compromisedSince"])
 
     return _Question([Call("PartyRegistry", "keyOf", [to_checksum_address(address)])], meaning)
 

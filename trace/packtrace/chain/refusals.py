@@ -17,7 +17,9 @@ MEANINGS: dict[str, str] = {
     "NotACompany": "party {party} is a premises, not a company; name its company instead",
     "KeyExists": "key {key} is registered already; a key speaks for one party only, so make a new one",
     "UnknownKey": "nobody registered key {key}; ask the licensing authority to add it",
-    "KeyNotValid": "key {key} is revoked, or not valid now; sign with a valid key",
+    "KeyNotValid": "key {key} is revoked or suspended, or not valid now; sign with a valid key",
+    "KeyOfAnotherCompany": "key {key} is not one of company {company}; only its own company can replace it",
+    "NotPossessed": "the second consent is not key {newKey}'s; sign with the new key too, to show that you hold it",
     "KeyLacksPurpose": "key {key} may not sign this (it lacks purpose {purpose}); sign with a key that has it",
     "NotLicensed": "party {party} or its company has no valid licence now, or is suspended; ask the licensing "
     "authority",
@@ -61,6 +63,8 @@ MEANINGS: dict[str, str] = {
     "DifferentProducts": "units {unit} and {twin} are of different products; one serial of both proves nothing",
     "InvalidUri": "the serial's URI has {length} bytes, not 1 to 128",
     "NotOpened": "the proof does not lead from this serial to unit {unit} of its batch; check both openings",
+    "TooManyChanges": "key {key} may change {cap} packs a day, and has asked for that many today; the rest must wait, or "
+    "ask the licensing authority for a higher cap",
     # CustodyLedger
     "NumberNotYours": "logistic unit {number} is not in the number range of party {party}; a number starts with its "
     "creator's",

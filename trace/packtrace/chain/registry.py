@@ -10,6 +10,7 @@ from packtrace.chain.contracts import encode_call
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.node import Call, Node, Receipt
 from packtrace.chain.transactions import Message, send
+from packtrace.chain.typed_data import Consent
 
 FOREVER = 2**40 - 1
 """The latest end of a licence or key that the chain can hold."""
@@ -87,6 +88,22 @@ class RegistryAdmin:
     def revoke_key(self, key: str, *, compromised_since: int = 0) -> None:
         """End a key for good; `compromised_since` says from when on a leaked key is not to be believed."""
         self._do("revokeKey", key, compromised_since)
+
+    def suspend_key(self, key: str) -> None:
+        """Stop one key, from now until `reinstate_key`."""
+        self._do("suspendKey", key)
+
+    def reinstate_key(self, key: str) -> None:
+        """End a key's suspension; what is revoked stays revoked."""
+        self._do("reinstateKey", key)
+
+    def set_daily_cap(self, key: str, units: int) -> None:
+        """Bound how many units' status a key can ask to change in one UTC day (1 to 65,535); 0 takes the cap off."""
+        self._do("setDailyCap", key, units)
+
+    def replace_key(self, key: str, new: str, possession: Consent, *, valid_until: int = FOREVER) -> None:
+        """Put a new key in the place of one that was lost, say; `possession` is the new key's consent to `replaceKey`."""
+        self._do("replaceKey", key, new, valid_until, possession)
 
     def register_product(self, product_key: bytes, mah: int) -> None:
         """Register a product under its keyed hash for a marketing authorisation holder (a company's number)."""
