@@ -63,8 +63,8 @@ MEANINGS: dict[str, str] = {
     "DifferentProducts": "units {unit} and {twin} are of different products; one serial of both proves nothing",
     "InvalidUri": "the serial's URI has {length} bytes, not 1 to 128",
     "NotOpened": "the proof does not lead from this serial to unit {unit} of its batch; check both openings",
-    "TooManyChanges": "key {key} may change {cap} packs a day, and has asked for that many today; the rest must wait, or "
-    "ask the licensing authority for a higher cap",
+    "TooManyChanges": "key {key} may change {cap} packs a day, and has asked for that many today; the rest must wait, "
+    "or ask the licensing authority for a higher cap",
     # CustodyLedger
     "NumberNotYours": "logistic unit {number} is not in the number range of party {party}; a number starts with its "
     "creator's",

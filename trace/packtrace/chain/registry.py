@@ -102,7 +102,7 @@ class RegistryAdmin:
         self._do("setDailyCap", key, units)
 
     def replace_key(self, key: str, new: str, possession: Consent, *, valid_until: int = FOREVER) -> None:
-        """Put a new key in the place of one that was lost, say; `possession` is the new key's consent to `replaceKey`."""
+        """Put a new key in the place of one that was lost; `possession` is the new key's consent to `replaceKey`."""
         self._do("replaceKey", key, new, valid_until, possession)
 
     def register_product(self, product_key: bytes, mah: int) -> None:
