@@ -488,6 +488,17 @@ abstract contract Fixture {
         custody.receiveShipment(numbers, consent);
     }
 
+    function receivePartly(uint256 key, uint64 number, uint64[] memory missing) internal {
+        Consent memory consent = consentOf(
+            key,
+            address(custody),
+            "ReceivePartly(uint64 number,uint64[] missing,address signer,uint256 nonce,uint48 deadline)",
+            abi.encode(number, hashOf(missing))
+        );
+        arm();
+        custody.receivePartly(number, missing, consent);
+    }
+
     function refuseShipment(uint256 key, uint64[] memory numbers) internal {
         Consent memory consent = listConsent(key, "RefuseShipment", numbers);
         arm();

@@ -63,6 +63,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "CustodyLedger.ship": {"numbers": [CASE, PALLET], "to": 2001},
     "CustodyLedger.cancelShipment": {"numbers": [CASE]},
     "CustodyLedger.receiveShipment": {"numbers": [CASE]},
+    "CustodyLedger.receivePartly": {"number": PALLET, "missing": [CASE, CASE + 2]},
     "CustodyLedger.refuseShipment": {"numbers": [CASE]},
     "CustodyLedger.unpack": {"numbers": [CASE]},
     "CustodyLedger.takeOut": {"numbers": [CASE]},

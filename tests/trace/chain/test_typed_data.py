@@ -65,6 +65,7 @@ ARGUMENTS: dict[tuple[str, str], list[Any]] = {
     ("CustodyLedger", "ship"): [[5, 6], 30],
     ("CustodyLedger", "cancelShipment"): [[5, 6]],
     ("CustodyLedger", "receiveShipment"): [[5, 6]],
+    ("CustodyLedger", "receivePartly"): [5, [6, 7]],
     ("CustodyLedger", "refuseShipment"): [[5, 6]],
     ("CustodyLedger", "unpack"): [[5, 6]],
     ("CustodyLedger", "takeOut"): [[5, 6]],

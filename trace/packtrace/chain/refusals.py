@@ -75,6 +75,9 @@ MEANINGS: dict[str, str] = {
     "InsideParent": "logistic unit {number} is inside {parent}; take it out, or unpack its parent, first",
     "NestedTooDeep": "logistic unit {number} would be inside too many others; pack it into fewer levels",
     "NotInside": "logistic unit {number} is inside no other",
+    "NotInsideOf": "logistic unit {number} is not inside {outer}, so it cannot be missing there",
+    "ShipmentExpired": "logistic unit {number} could be received until {until} only (30 days after it was shipped); ask "
+    "the sender to cancel and to ship it again",
     "WrongState": "logistic unit {number} is in state {state}, in which this is not possible",
     "ReceiverNotLicensed": "the receiver, party {party}, has no valid licence now; goods may not be sent to it",
     "NothingNamed": "the call names no logistic unit; name at least one",

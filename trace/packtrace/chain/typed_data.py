@@ -57,6 +57,8 @@ TYPES: dict[tuple[str, str], str] = {
     "address signer,uint256 nonce,uint48 deadline)",
     ("CustodyLedger", "receiveShipment"): "ReceiveShipment(uint64[] numbers,"
     "address signer,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "receivePartly"): "ReceivePartly(uint64 number,uint64[] missing,"
+    "address signer,uint256 nonce,uint48 deadline)",
     ("CustodyLedger", "refuseShipment"): "RefuseShipment(uint64[] numbers,"
     "address signer,uint256 nonce,uint48 deadline)",
     ("CustodyLedger", "unpack"): "Unpack(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)",
