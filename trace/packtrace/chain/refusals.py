@@ -76,8 +76,8 @@ MEANINGS: dict[str, str] = {
     "NestedTooDeep": "logistic unit {number} would be inside too many others; pack it into fewer levels",
     "NotInside": "logistic unit {number} is inside no other",
     "NotInsideOf": "logistic unit {number} is not inside {outer}, so it cannot be missing there",
-    "ShipmentExpired": "logistic unit {number} could be received until {until} only (30 days after it was shipped); ask "
-    "the sender to cancel and to ship it again",
+    "ShipmentExpired": "logistic unit {number} could be received until {until} only (30 days after it was shipped); "
+    "ask the sender to cancel and to ship it again",
     "WrongState": "logistic unit {number} is in state {state}, in which this is not possible",
     "ReceiverNotLicensed": "the receiver, party {party}, has no valid licence now; goods may not be sent to it",
     "NothingNamed": "the call names no logistic unit; name at least one",
@@ -91,6 +91,9 @@ MEANINGS: dict[str, str] = {
     "InvalidKind": "a recall is either a withdrawal (1) or a recall (2)",
     "AlreadyGraver": "company {mah} has recalled {subject} more gravely already (kind {kind}); only a regulator can "
     "lift that",
+    # governance
+    "NoContract": "there is no contract at {successor}; deploy the successor first",
+    "HasSuccessor": "this contract has ended: its successor is {successor}; use the deployment file that names it",
     # consents
     "ConsentExpired": "the consent was void from {deadline} on; sign the call again with a later deadline",
     "InvalidConsent": "the signature is not key {signer}'s for this call on this chain; check that the key, the "
