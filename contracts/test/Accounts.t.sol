@@ -52,13 +52,23 @@ contract AccountsTest is Fixture {
             PRODUCT,
             TRADER,
             LATEST,
-            by(maker, address(registry), "AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,", abi.encode(PRODUCT, TRADER, LATEST))
+            by(
+                maker,
+                address(registry),
+                "AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,",
+                abi.encode(PRODUCT, TRADER, LATEST)
+            )
         );
         registry.authoriseQuality(
             PRODUCT,
             address(line),
             LATEST,
-            by(maker, address(registry), "AuthoriseQuality(bytes32 productKey,address key,uint40 until,", abi.encode(PRODUCT, line, LATEST))
+            by(
+                maker,
+                address(registry),
+                "AuthoriseQuality(bytes32 productKey,address key,uint40 until,",
+                abi.encode(PRODUCT, line, LATEST)
+            )
         );
         assertEq(registry.qualityAuthority(address(line), 1), PLANT, "quality");
     }
@@ -82,7 +92,12 @@ contract AccountsTest is Fixture {
         IPackLedger.Proposal memory proposal = proposalOf(batch);
         ledger.propose(
             proposal,
-            by(line, target, "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,", abi.encode(proposal))
+            by(
+                line,
+                target,
+                "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,uint40 expiresAt,",
+                abi.encode(proposal)
+            )
         );
         ledger.withdraw(batch, by(line, target, "Withdraw(uint64 batch,", abi.encode(batch)));
         proposal.batch = ++batch;
@@ -140,13 +155,23 @@ contract AccountsTest is Fixture {
             LOT,
             IRecallBoard.Kind.RECALLED,
             "notice",
-            by(maker, address(board), "RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,", abi.encode(MAKER, LOT, 2, bytes32("notice")))
+            by(
+                maker,
+                address(board),
+                "RecallLot(uint32 mah,bytes32 lotKey,uint8 kind,bytes32 reason,",
+                abi.encode(MAKER, LOT, 2, bytes32("notice"))
+            )
         );
         board.liftRecall(
             MAKER,
             LOT,
             "clear",
-            by(agency, address(board), "LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,", abi.encode(MAKER, LOT, bytes32("clear")))
+            by(
+                agency,
+                address(board),
+                "LiftRecall(uint32 mah,bytes32 subject,bytes32 reason,",
+                abi.encode(MAKER, LOT, bytes32("clear"))
+            )
         );
         (IRecallBoard.Kind kind,) = board.recallOf(MAKER, LOT, batch);
         assertTrue(kind == IRecallBoard.Kind.NONE, "lifted");
@@ -158,7 +183,12 @@ contract AccountsTest is Fixture {
             0,
             "root",
             1,
-            by(pharmacy, address(eventLog), "Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,", abi.encode(0, 0, bytes32("root"), 1))
+            by(
+                pharmacy,
+                address(eventLog),
+                "Append(uint64 lane,uint64 sequence,bytes32 root,uint32 count,",
+                abi.encode(0, 0, bytes32("root"), 1)
+            )
         );
         assertTrue(eventLog.entryOf(PHARMACY, 0, 0).key == address(pharmacy), "key");
     }
