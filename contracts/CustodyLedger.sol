@@ -26,6 +26,8 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
         keccak256("CancelShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant RECEIVE_SHIPMENT =
         keccak256("ReceiveShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant RECEIVE_PARTLY =
+        keccak256("ReceivePartly(uint64 number,uint64[] missing,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant REFUSE_SHIPMENT =
         keccak256("RefuseShipment(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant UNPACK = keccak256("Unpack(uint64[] numbers,address signer,uint256 nonce,uint48 deadline)");
@@ -33,6 +35,7 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
 
     uint256 public constant MAX_UNITS = 256;
     uint8 public constant MAX_NESTING = 8;
+    uint40 public constant HANDOVER_PERIOD = 30 days;
 
     IPartyRegistry public immutable REGISTRY;
 
@@ -102,11 +105,22 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
         uint32 party = _acceptList(RECEIVE_SHIPMENT, numbers, consent);
         for (uint256 i = 0; i < numbers.length; ++i) {
             uint64 number = numbers[i];
-            Record memory record = _comingTo(number, party);
-            uint32 from = record.holder;
-            _settle(number, record, party);
-            emit Received(number, from, party);
+            _receive(number, _arriving(number, party), party);
         }
+    }
+
+    function receivePartly(uint64 number, uint64[] calldata missing, Consent calldata consent)
+        external
+        whenNotPaused
+    {
+        _checkLength(missing.length);
+        _accept(abi.encode(RECEIVE_PARTLY, number, keccak256(abi.encodePacked(missing))), consent);
+        uint32 party = _partyOf(consent.signer);
+        Record memory record = _arriving(number, party);
+        for (uint256 i = 0; i < missing.length; ++i) {
+            _leaveBehind(missing[i], number, record.holder);
+        }
+        _receive(number, record, party);
     }
 
     function refuseShipment(uint64[] calldata numbers, Consent calldata consent) external whenNotPaused {
@@ -212,6 +226,25 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
         emit Registered(number, party, data.ssccCommitment, data.contentRoot, data.count);
     }
 
+    /// @param record of the outermost unit, which arrives
+    function _receive(uint64 number, Record memory record, uint32 party) private {
+        uint32 from = record.holder;
+        _settle(number, record, party);
+        emit Received(number, from, party);
+    }
+
+    /// @notice Take a unit that is missing out of the one that arrives, for the sender.
+    function _leaveBehind(uint64 number, uint64 outer, uint32 sender) private {
+        Record memory record = _outermost(number);
+        uint64 parent = record.parent;
+        for (uint64 above = parent; above != outer; above = _released(_records[above]).parent) {
+            if (above == 0) revert NotInsideOf(number, outer);
+        }
+        record.parent = 0;
+        _settle(number, record, sender);
+        emit Missing(number, parent, sender);
+    }
+
     // ---- inside: records ----
 
     /// @return record as it is, but freed from a parent that was unpacked: held by whom the parent was held
@@ -247,6 +280,12 @@ contract CustodyLedger is ICustodyLedger, SignedCalls, PausableCalls {
     function _comingTo(uint64 number, uint32 party) private view returns (Record memory record) {
         record = _inState(number, State.IN_TRANSIT);
         if (record.receiver != party) revert NotReceiver(number, party);
+    }
+
+    function _arriving(uint64 number, uint32 party) private view returns (Record memory record) {
+        record = _comingTo(number, party);
+        uint40 until = record.since + HANDOVER_PERIOD;
+        if (block.timestamp > until) revert ShipmentExpired(number, until);
     }
 
     function _settle(uint64 number, Record memory record, uint32 holder) private {

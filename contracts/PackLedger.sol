@@ -53,17 +53,19 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     mapping(uint256 key => Word) private _words;
     mapping(bytes32 id => bytes32) private _receipts;
     mapping(bytes32 id => uint256) private _reversed;
-    mapping(address key => Allowance) private _suspects;
+    mapping(address key => Allowance) private _allowances;
     /// @dev Not 0: the unit is flagged, and this one has its serial. A flagged unit is never ACTIVE.
     mapping(uint64 unit => uint64 twin) private _twins;
     /// @dev Pairs that were proven once: the same proof does not undo a lift.
     mapping(uint64 unit => mapping(uint64 twin => bool)) private _proven;
 
-    /// @param day  days since 1970 (UTC)
-    /// @param used units that the key asked to be SUSPECT on that day
+    /// @param day      days since 1970 (UTC)
+    /// @param suspects units that the key asked to be SUSPECT on that day
+    /// @param changes  units that it asked to change at all, counted for a key with a daily cap
     struct Allowance {
-        uint128 day;
-        uint128 used;
+        uint64 day;
+        uint64 suspects;
+        uint64 changes;
     }
 
     struct Word {
@@ -77,6 +79,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         uint32 party;
         uint32 company;
         uint16 roles;
+        uint16 dailyCap;
         Status to;
         StatusRules.Rule rule;
     }
@@ -159,7 +162,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         uint256 count = _countOf(units);
         id = _accept(abi.encode(CHANGE_STATUS, to, keccak256(units), openings), consent);
         Call memory call = _callBy(consent.signer, id, to, StatusRules.ruleOf(to));
-        if (to == Status.SUSPECT) _useAllowance(consent.signer, count);
+        if (to == Status.SUSPECT || call.dailyCap != 0) _useAllowance(consent.signer, count, call);
         bytes memory outcomes = _changeAll(units, call);
         _receipts[id] =
             keccak256(abi.encode(Receipt(id, call.party, to, uint40(block.timestamp), openings, units, outcomes)));
@@ -277,7 +280,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         view
         returns (Call memory call)
     {
-        (call.party, call.company, call.roles) = REGISTRY.authority(key, Purposes.OPERATE);
+        (call.party, call.company, call.roles, call.dailyCap) = REGISTRY.statusAuthority(key);
         call.id = id;
         call.to = to;
         call.rule = rule;
@@ -305,13 +308,19 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         if (positions.length == 0 || positions.length > MAX_UNITS) revert InvalidPositions(positions.length);
     }
 
-    function _useAllowance(address key, uint256 units) private {
-        Allowance memory allowance = _suspects[key];
-        uint128 today = uint128(block.timestamp / 1 days);
-        if (allowance.day != today) allowance = Allowance(today, 0);
-        allowance.used += uint128(units);
-        if (allowance.used > MAX_SUSPECTS_PER_DAY) revert TooManySuspects(key, MAX_SUSPECTS_PER_DAY);
-        _suspects[key] = allowance;
+    function _useAllowance(address key, uint256 units, Call memory call) private {
+        Allowance memory allowance = _allowances[key];
+        uint64 today = uint64(block.timestamp / 1 days);
+        if (allowance.day != today) allowance = Allowance(today, 0, 0);
+        if (call.to == Status.SUSPECT) {
+            allowance.suspects += uint64(units);
+            if (allowance.suspects > MAX_SUSPECTS_PER_DAY) revert TooManySuspects(key, MAX_SUSPECTS_PER_DAY);
+        }
+        if (call.dailyCap != 0) {
+            allowance.changes += uint64(units);
+            if (allowance.changes > call.dailyCap) revert TooManyChanges(key, call.dailyCap);
+        }
+        _allowances[key] = allowance;
     }
 
     // ---- inside: the units of a call ----

@@ -4,6 +4,8 @@ pragma solidity ^0.8.28;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IPartyRegistry} from "./interfaces/IPartyRegistry.sol";
 import {Consent} from "./interfaces/Types.sol";
+import {KeyWord, keyWordOf} from "./libraries/KeyWord.sol";
+import {PartyWord, partyWordOf} from "./libraries/PartyWord.sol";
 import {Purposes, Roles} from "./libraries/Roles.sol";
 import {SignedCalls} from "./SignedCalls.sol";
 
@@ -13,6 +15,11 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         keccak256("AuthoriseLine(bytes32 productKey,uint32 party,uint40 until,address signer,uint256 nonce,uint48 deadline)");
     bytes32 private constant AUTHORISE_QUALITY =
         keccak256("AuthoriseQuality(bytes32 productKey,address key,uint40 until,address signer,uint256 nonce,uint48 deadline)");
+
+    bytes32 private constant ROTATE_KEY =
+        keccak256("RotateKey(address oldKey,address newKey,address signer,uint256 nonce,uint48 deadline)");
+    bytes32 private constant REPLACE_KEY =
+        keccak256("ReplaceKey(address oldKey,address newKey,uint40 validUntil,address signer,uint256 nonce,uint48 deadline)");
 
     /// @dev Batch, unit and logistic-unit numbers have 22 bits for a party.
     uint32 private constant PARTY_NUMBERS = 1 << 22;
@@ -99,20 +106,43 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     {
         _requireParty(party);
         if (key == address(0)) revert UnknownKey(key);
-        if (_keys[key].party != 0) revert KeyExists(key);
         if (purposes == 0 || purposes > Purposes.ALL) revert InvalidPurposes(purposes);
-        if (validFrom >= validUntil) revert InvalidPeriod(validFrom, validUntil);
-        _keys[key] = Key(party, purposes, validFrom, validUntil, 0, 0);
-        emit KeyAdded(party, key, purposes, validFrom, validUntil);
+        _addKey(key, Key(party, purposes, validFrom, validUntil, 0, 0, 0, 0));
     }
 
     function revokeKey(address key, uint40 compromisedSince) external restricted {
-        Key storage data = _keys[key];
-        if (data.party == 0) revert UnknownKey(key);
+        Key storage data = _requireKey(key);
         if (compromisedSince > block.timestamp) revert InvalidPeriod(compromisedSince, uint40(block.timestamp));
         if (data.revokedAt == 0) data.revokedAt = uint40(block.timestamp);
         if (compromisedSince != 0) data.compromisedSince = compromisedSince;
         emit KeyRevoked(data.party, key, compromisedSince);
+    }
+
+    function suspendKey(address key) external restricted {
+        Key storage data = _requireKey(key);
+        if (data.suspendedSince == 0) data.suspendedSince = uint40(block.timestamp);
+        emit KeySuspended(data.party, key);
+    }
+
+    function reinstateKey(address key) external restricted {
+        Key storage data = _requireKey(key);
+        data.suspendedSince = 0;
+        emit KeyReinstated(data.party, key);
+    }
+
+    function setDailyCap(address key, uint16 dailyCap) external restricted {
+        Key storage data = _requireKey(key);
+        data.dailyCap = dailyCap;
+        emit DailyCapChanged(data.party, key, dailyCap);
+    }
+
+    function replaceKey(address oldKey, address newKey, uint40 validUntil, Consent calldata possession)
+        external
+        restricted
+    {
+        _acceptPossession(abi.encode(REPLACE_KEY, oldKey, newKey, validUntil), newKey, possession);
+        if (_requireKey(oldKey).revokedAt != 0) revert KeyNotValid(oldKey);
+        _replaceKey(oldKey, newKey, validUntil);
     }
 
     function registerProduct(bytes32 productKey, uint32 mah) external restricted returns (uint32 product) {
@@ -129,6 +159,22 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         if (mah != 0) _requireMah(mah);
         _gtins[gtinHash] = mah;
         emit GtinListed(gtinHash, mah);
+    }
+
+    // ---- signed by a party ----
+
+    function rotateKey(address oldKey, address newKey, Consent calldata starter, Consent calldata possession)
+        external
+    {
+        bytes memory members = abi.encode(ROTATE_KEY, oldKey, newKey);
+        _accept(members, starter);
+        (, uint32 company,) = authority(oldKey, 0);
+        if (starter.signer != oldKey) {
+            (, uint32 managed,) = authority(starter.signer, Purposes.MANAGE);
+            if (managed != company) revert KeyOfAnotherCompany(oldKey, managed);
+        }
+        _acceptPossession(members, newKey, possession);
+        _replaceKey(oldKey, newKey, _keys[oldKey].validUntil);
     }
 
     // ---- signed by a MANAGE key of the marketing authorisation holder ----
@@ -152,16 +198,15 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     // ---- read by the other contracts ----
 
     function authority(address key, uint8 purpose) public view returns (uint32 party, uint32 company, uint16 roles) {
-        Key memory data = _keys[key];
-        party = data.party;
-        if (party == 0) revert UnknownKey(key);
-        if (block.timestamp < data.validFrom || block.timestamp >= data.validUntil || data.revokedAt != 0) {
-            revert KeyNotValid(key);
-        }
-        if (data.purposes & purpose != purpose) revert KeyLacksPurpose(key, purpose);
-        Party memory premises = _licensed(party);
-        (company, roles) = (premises.company, premises.roles);
-        if (company != party) _licensed(company);
+        (party, company, roles,) = _authority(key, purpose);
+    }
+
+    function statusAuthority(address key)
+        external
+        view
+        returns (uint32 party, uint32 company, uint16 roles, uint16 dailyCap)
+    {
+        return _authority(key, Purposes.OPERATE);
     }
 
     function lineAuthority(address key, bytes32 productKey)
@@ -198,8 +243,10 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     }
 
     function isLicensed(uint32 party) external view returns (bool) {
-        Party memory data = _parties[party];
-        return _isLicensed(data) && (data.company == party || _isLicensed(_parties[data.company]));
+        PartyWord data = partyWordOf(_parties[party]);
+        if (!data.licensedAt(block.timestamp)) return false;
+        uint32 company = data.companyOf();
+        return company == party || partyWordOf(_parties[company]).licensedAt(block.timestamp);
     }
 
     function productOf(bytes32 productKey) external view returns (uint32 product, uint32 mah) {
@@ -214,7 +261,50 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         return _gtins[gtinHash];
     }
 
-    // ---- inside ----
+    // ---- inside: keys ----
+
+    function _authority(address key, uint8 purpose)
+        private
+        view
+        returns (uint32 party, uint32 company, uint16 roles, uint16 dailyCap)
+    {
+        KeyWord data = keyWordOf(_keys[key]);
+        party = data.partyOf();
+        if (party == 0) revert UnknownKey(key);
+        if (!data.validAt(block.timestamp)) revert KeyNotValid(key);
+        if (!data.mayAll(purpose)) revert KeyLacksPurpose(key, purpose);
+        PartyWord premises = _licensed(party);
+        (company, roles, dailyCap) = (premises.companyOf(), premises.rolesOf(), data.dailyCapOf());
+        if (company != party) _licensed(company);
+    }
+
+    function _requireKey(address key) private view returns (Key storage data) {
+        data = _keys[key];
+        if (data.party == 0) revert UnknownKey(key);
+    }
+
+    function _addKey(address key, Key memory data) private {
+        if (_keys[key].party != 0) revert KeyExists(key);
+        if (data.validFrom >= data.validUntil) revert InvalidPeriod(data.validFrom, data.validUntil);
+        _keys[key] = data;
+        emit KeyAdded(data.party, key, data.purposes, data.validFrom, data.validUntil);
+    }
+
+    function _acceptPossession(bytes memory members, address newKey, Consent calldata possession) private {
+        if (possession.signer != newKey) revert NotPossessed(newKey);
+        _accept(members, possession);
+    }
+
+    function _replaceKey(address oldKey, address newKey, uint40 validUntil) private {
+        uint40 time = uint40(block.timestamp);
+        Key storage data = _keys[oldKey];
+        data.revokedAt = time;
+        emit KeyRevoked(data.party, oldKey, 0);
+        _addKey(newKey, Key(data.party, data.purposes, time, validUntil, 0, 0, 0, data.dailyCap));
+        emit KeyReplaced(data.party, oldKey, newKey);
+    }
+
+    // ---- inside: parties and products ----
 
     function _checkLicence(uint16 roles, uint40 licensedFrom, uint40 licensedUntil) private pure {
         if (roles > Roles.ALL) revert InvalidRoles(roles);
@@ -237,7 +327,7 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
 
     /// @dev Marketing authorisation holders are companies.
     function _requireLicensedMah(uint32 company) private view {
-        if (_licensed(company).roles & Roles.MAH == 0) revert LacksRole(company, Roles.MAH);
+        if (_licensed(company).rolesOf() & Roles.MAH == 0) revert LacksRole(company, Roles.MAH);
     }
 
     function _requireProduct(bytes32 productKey) private view returns (uint32 product, uint32 mah) {
@@ -255,12 +345,8 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     }
 
     /// @return data of a party whose own licence holds now
-    function _licensed(uint32 party) private view returns (Party memory data) {
-        data = _parties[party];
-        if (!_isLicensed(data)) revert NotLicensed(party);
-    }
-
-    function _isLicensed(Party memory data) private view returns (bool) {
-        return block.timestamp >= data.licensedFrom && block.timestamp < data.licensedUntil && data.suspendedSince == 0;
+    function _licensed(uint32 party) private view returns (PartyWord data) {
+        data = partyWordOf(_parties[party]);
+        if (!data.licensedAt(block.timestamp)) revert NotLicensed(party);
     }
 }

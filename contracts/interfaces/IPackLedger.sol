@@ -146,6 +146,8 @@ interface IPackLedger {
     /// @notice The opening does not lead to the root of the unit's batch.
     error NotOpened(uint64 unit);
     error TooManySuspects(address key, uint256 cap);
+    /// @notice The licensing authority gave this key a daily cap (`IPartyRegistry.Key.dailyCap`), and it is reached.
+    error TooManyChanges(address key, uint256 cap);
 
     /// @notice Units in one call, at most.
     function MAX_UNITS() external view returns (uint256); // 256
@@ -170,6 +172,7 @@ interface IPackLedger {
     function withdraw(uint64 batch, Consent calldata consent) external;
 
     /// @dev typed data: ChangeStatus(uint8 to,bytes units,bytes32 openings,address signer,uint256 nonce,uint48 deadline)
+    /// @notice Every unit named counts towards the daily cap of the signer's key, where it has one, refused or not.
     /// @param units 8 bytes each, big-endian, 1 to MAX_UNITS of them
     /// @return id the receipt's: this call's EIP-712 digest
     function changeStatus(Status to, bytes calldata units, bytes32 openings, Consent calldata consent)

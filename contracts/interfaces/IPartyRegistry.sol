@@ -7,7 +7,7 @@ import {Consent} from "./Types.sol";
 /// @notice A party is one premises (the unit of authority) and belongs to a company, itself a party. Party numbers are
 /// below 2^22, because batch, unit and logistic-unit numbers are namespaced by them. The licensing authority writes
 /// parties, licences, keys and products (through OpenZeppelin's AccessManager); a company's own MANAGE keys authorise
-/// its lines and qualified persons.
+/// its lines and qualified persons, and replace its keys.
 /// @dev Authority is always judged at the time of the call (block.timestamp), never at a time that a caller claims.
 interface IPartyRegistry {
     /// @param company        the company's own party number (equal to the party itself for a company)
@@ -32,9 +32,13 @@ interface IPartyRegistry {
         bytes32 glnCommitment;
     }
 
+    /// @notice One slot.
     /// @param purposes         bits of `PURPOSE_*`
     /// @param revokedAt        unix time of revocation, 0 when not revoked
-    /// @param compromisedSince unix time since when a leaked key is not to be believed, 0 when not known
+    /// @param compromisedSince unix time since when a leaked key is not to be believed, 0 when not known: what it anchored
+    /// before stays good, what it anchored at this time or later does not
+    /// @param suspendedSince   unix time, 0 when not suspended
+    /// @param dailyCap         units whose status the key can ask to change in one UTC day, at most; 0 for no such cap
     struct Key {
         uint32 party;
         uint8 purposes;
@@ -42,6 +46,8 @@ interface IPartyRegistry {
         uint40 validUntil;
         uint40 revokedAt;
         uint40 compromisedSince;
+        uint40 suspendedSince;
+        uint16 dailyCap;
     }
 
     event PartyRegistered(uint32 indexed party, uint32 indexed company, uint16 roles, bytes32 glnCommitment);
@@ -51,6 +57,11 @@ interface IPartyRegistry {
     event Reinstated(uint32 indexed party);
     event KeyAdded(uint32 indexed party, address indexed key, uint8 purposes, uint40 validFrom, uint40 validUntil);
     event KeyRevoked(uint32 indexed party, address indexed key, uint40 compromisedSince);
+    /// @notice After the KeyRevoked and KeyAdded of the two keys.
+    event KeyReplaced(uint32 indexed party, address indexed oldKey, address indexed newKey);
+    event KeySuspended(uint32 indexed party, address indexed key);
+    event KeyReinstated(uint32 indexed party, address indexed key);
+    event DailyCapChanged(uint32 indexed party, address indexed key, uint16 dailyCap);
     event ProductRegistered(uint32 indexed product, bytes32 indexed productKey, uint32 indexed mah);
     event GtinListed(bytes32 indexed gtinHash, uint32 indexed mah);
     event LineAuthorised(uint32 indexed product, uint32 indexed party, uint40 until);
@@ -64,6 +75,9 @@ interface IPartyRegistry {
     error UnknownKey(address key);
     error KeyNotValid(address key);
     error KeyLacksPurpose(address key, uint8 purpose);
+    error KeyOfAnotherCompany(address key, uint32 company);
+    /// @notice Who replaces a key shows that the new key is his: the second consent is not the new key's.
+    error NotPossessed(address newKey);
     error NotLicensed(uint32 party);
     error ProductExists(bytes32 productKey);
     error UnknownProduct(bytes32 productKey);
@@ -87,7 +101,7 @@ interface IPartyRegistry {
     function PURPOSE_OPERATE() external view returns (uint8); // 1: event log, status, custody, exchange
     function PURPOSE_LINE() external view returns (uint8); // 2: propose batches
     function PURPOSE_QUALITY() external view returns (uint8); // 4: release batches, recall
-    function PURPOSE_MANAGE() external view returns (uint8); // 8: authorise lines and quality keys
+    function PURPOSE_MANAGE() external view returns (uint8); // 8: authorise lines and quality keys, replace keys
 
     // ---- written by the licensing authority (AccessManager) ----
 
@@ -98,11 +112,22 @@ interface IPartyRegistry {
     function setLicence(uint32 party, uint16 roles, uint40 licensedFrom, uint40 licensedUntil) external;
     function suspend(uint32 party) external;
     function reinstate(uint32 party) external;
+    /// @notice A party's first key, and others. That it holds the key is the authority's to see, as who it is.
     function addKey(uint32 party, address key, uint8 purposes, uint40 validFrom, uint40 validUntil) external;
     /// @notice Revoke a key for good, from now on; an address is never used for a second key. A later call can still say
     /// since when the key is not to be believed, but not take that back.
     /// @param compromisedSince 0 for an ordinary end of use, else not in the future
     function revokeKey(address key, uint40 compromisedSince) external;
+    /// @notice Stop one key, from now until `reinstateKey`; what is revoked stays revoked.
+    function suspendKey(address key) external;
+    function reinstateKey(address key) external;
+    /// @notice Bound the damage that a key can do before somebody sees it: a call beyond the cap reverts.
+    function setDailyCap(address key, uint16 dailyCap) external;
+    /// @notice Put a new key in the place of one that is not revoked, be it suspended, expired or lost. The new one has the
+    /// old one's purposes and cap, from now on; the old one is revoked. It is no QUALITY key of any product until the
+    /// marketing authorisation holder, who authorised the old one by name, authorises it too.
+    /// @dev typed data, signed by the new key: ReplaceKey(address oldKey,address newKey,uint40 validUntil,address signer,uint256 nonce,uint48 deadline)
+    function replaceKey(address oldKey, address newKey, uint40 validUntil, Consent calldata possession) external;
     /// @notice Register a product under its keyed hash HMAC-SHA-256(product secret, "packtrace/product/v1" ‖ GTIN-14).
     /// @param mah a company with ROLE_MAH
     /// @return product a small number, used in packed storage
@@ -111,6 +136,15 @@ interface IPartyRegistry {
     /// Kept apart from `registerProduct`, so that a batch on chain does not name its GTIN.
     /// @param mah a company with ROLE_MAH, 0 to take the GTIN off the list
     function listGtin(bytes32 gtinHash, uint32 mah) external;
+
+    // ---- signed by a party ----
+
+    /// @notice The same by the party itself: by the old key, or by a MANAGE key of its company. The old key must be valid,
+    /// so that nobody rotates himself out of a suspension, and the new one has its end: a rotation makes nothing longer.
+    /// @dev typed data, signed by both: RotateKey(address oldKey,address newKey,address signer,uint256 nonce,uint48 deadline), each with its own nonce
+    /// @param starter    consent of `oldKey`, or of the MANAGE key
+    /// @param possession consent of `newKey`: nobody registers an address that he does not hold
+    function rotateKey(address oldKey, address newKey, Consent calldata starter, Consent calldata possession) external;
 
     // ---- signed by a MANAGE key of the marketing authorisation holder ----
 
@@ -126,6 +160,11 @@ interface IPartyRegistry {
     /// @return company its company
     /// @return roles   its roles (a premises' roles are its own)
     function authority(address key, uint8 purpose) external view returns (uint32 party, uint32 company, uint16 roles);
+    /// @notice The same for an OPERATE key that is to change statuses, with its `Key.dailyCap`.
+    function statusAuthority(address key)
+        external
+        view
+        returns (uint32 party, uint32 company, uint16 roles, uint16 dailyCap);
     /// @notice The same for a LINE key that is to propose a batch of a product: a premises with ROLE_MANUFACTURER that
     /// the marketing authorisation holder, itself licensed and with ROLE_MAH, has authorised.
     function lineAuthority(address key, bytes32 productKey)

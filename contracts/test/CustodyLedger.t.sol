@@ -454,6 +454,177 @@ contract CustodyLedgerTest is Fixture {
         takeOut(LINE_KEY, listed(box2));
     }
 
+    // ---- partial receipt ----
+
+    function test_what_is_missing_stays_the_senders_and_the_rest_is_the_receivers() external {
+        packedPallet();
+        ship(LINE_KEY, listed(pallet), TRADER);
+        vm.warp(NOW + 100);
+        vm.expectEmit(address(custody));
+        emit ICustodyLedger.Missing(box, pallet, PLANT);
+        vm.expectEmit(address(custody));
+        emit ICustodyLedger.Received(pallet, PLANT, TRADER);
+        this.receivePartlyFor(TRADER_KEY, pallet, listed(box));
+        assertHeld(box, PLANT, 0);
+        assertEq(custody.unitOf(box).since, NOW + 100, "since");
+        assertHeld(box2, TRADER, pallet);
+        assertHeld(pallet, TRADER, 0);
+        ship(LINE_KEY, listed(box), TRADER); // found: sent after
+        receiveShipment(TRADER_KEY, listed(box));
+        unpack(TRADER_KEY, listed(pallet));
+        assertHeld(box, TRADER, 0);
+    }
+
+    function receivePartlyFor(uint256 key, uint64 number, uint64[] calldata missing) external {
+        receivePartly(key, number, missing);
+    }
+
+    function test_a_case_may_be_missing_at_any_level_and_a_pallet_with_all_of_its_cases() external {
+        packedPallet();
+        register(LINE_KEY, container, listed(pallet));
+        ship(LINE_KEY, listed(container), TRADER);
+        uint256 before = vm.snapshotState();
+        receivePartly(TRADER_KEY, container, listed(box));
+        assertHeld(box, PLANT, 0);
+        assertHeld(box2, TRADER, pallet);
+        assertHeld(pallet, TRADER, container);
+        vm.revertToState(before);
+        receivePartly(TRADER_KEY, container, listed(pallet));
+        assertHeld(pallet, PLANT, 0);
+        assertHeld(box, PLANT, pallet);
+        assertHeld(container, TRADER, 0);
+        vm.revertToState(before);
+        receivePartly(TRADER_KEY, container, listed(box, pallet)); // the box fell from the pallet, and both are missing
+        assertHeld(box, PLANT, 0);
+        assertHeld(pallet, PLANT, 0);
+        vm.revertToState(before);
+        refused(ICustodyLedger.NotInsideOf.selector, box, container);
+        receivePartly(TRADER_KEY, container, listed(pallet, box)); // it is not in the container any more
+    }
+
+    function test_only_what_is_inside_can_be_missing() external {
+        packedPallet();
+        uint64 other = custodyNumber(PLANT, 30);
+        register(LINE_KEY, other, none());
+        ship(LINE_KEY, listed(pallet, other), TRADER);
+        uint64[4] memory strange = [pallet, other, 0, container];
+        for (uint256 i = 0; i < strange.length; ++i) {
+            if (i < 2) refused(ICustodyLedger.NotInsideOf.selector, strange[i], pallet);
+            else refused(ICustodyLedger.UnknownUnit.selector, strange[i]);
+            receivePartly(TRADER_KEY, pallet, listed(strange[i]));
+        }
+        refused(ICustodyLedger.NotInsideOf.selector, box, pallet);
+        receivePartly(TRADER_KEY, pallet, listed(box, box));
+        refused(ICustodyLedger.NotInsideOf.selector, box, other);
+        receivePartly(TRADER_KEY, other, listed(box)); // in another unit that comes
+        assertUnit(box, ICustodyLedger.State.IN_TRANSIT, PLANT, TRADER, pallet);
+    }
+
+    function test_what_was_freed_before_is_not_missing() external {
+        packedPallet();
+        takeOut(LINE_KEY, listed(box));
+        register(LINE_KEY, container, listed(pallet));
+        unpack(LINE_KEY, listed(container));
+        ship(LINE_KEY, listed(pallet), TRADER);
+        refused(ICustodyLedger.NotInsideOf.selector, box, pallet);
+        receivePartly(TRADER_KEY, pallet, listed(box));
+        receivePartly(TRADER_KEY, pallet, listed(box2));
+        assertHeld(box2, PLANT, 0);
+    }
+
+    function test_partial_receipt_is_the_named_receivers_and_names_something() external {
+        packedPallet();
+        bytes memory held =
+            abi.encodeWithSelector(ICustodyLedger.WrongState.selector, pallet, ICustodyLedger.State.HELD);
+        refused(held);
+        receivePartly(TRADER_KEY, pallet, listed(box));
+        ship(LINE_KEY, listed(pallet), TRADER);
+        refused(ICustodyLedger.NotReceiver.selector, pallet, PHARMACY);
+        receivePartly(PHARMACY_KEY, pallet, listed(box));
+        refused(ICustodyLedger.NotReceiver.selector, pallet, PLANT);
+        receivePartly(LINE_KEY, pallet, listed(box));
+        refused(abi.encodeWithSelector(ICustodyLedger.NothingNamed.selector));
+        receivePartly(TRADER_KEY, pallet, none());
+        refused(ICustodyLedger.TooManyUnits.selector, 257);
+        receivePartly(TRADER_KEY, pallet, new uint64[](257));
+        registry.suspend(TRADER);
+        refused(IPartyRegistry.NotLicensed.selector, TRADER);
+        receivePartly(TRADER_KEY, pallet, listed(box));
+    }
+
+    // ---- a shipment that nobody received in time ----
+
+    function test_shipment_is_received_within_30_days_and_not_after() external {
+        packedPallet();
+        ship(LINE_KEY, listed(pallet), TRADER);
+        uint40 until = NOW + custody.HANDOVER_PERIOD();
+        assertEq(until, NOW + 30 days, "period");
+        vm.warp(until + 1);
+        refused(ICustodyLedger.ShipmentExpired.selector, pallet, until);
+        receiveShipment(TRADER_KEY, listed(pallet));
+        refused(ICustodyLedger.ShipmentExpired.selector, pallet, until);
+        receivePartly(TRADER_KEY, pallet, listed(box));
+        assertUnit(pallet, ICustodyLedger.State.IN_TRANSIT, PLANT, TRADER, 0); // nothing changes by itself
+        vm.warp(until);
+        receiveShipment(TRADER_KEY, listed(pallet));
+    }
+
+    function test_sender_takes_an_expired_shipment_back_and_may_send_it_again() external {
+        packedPallet();
+        ship(LINE_KEY, listed(pallet), TRADER);
+        vm.warp(NOW + 31 days);
+        cancelShipment(LINE_KEY, listed(pallet));
+        assertHeld(box, PLANT, pallet);
+        handOver(pallet);
+        assertHeld(box, TRADER, pallet);
+    }
+
+    function test_receiver_can_refuse_an_expired_shipment() external {
+        packedPallet();
+        ship(LINE_KEY, listed(pallet), TRADER);
+        vm.warp(NOW + 365 days);
+        refuseShipment(TRADER_KEY, listed(pallet));
+        assertHeld(pallet, PLANT, 0);
+    }
+
+    // ---- who and what else is refused ----
+
+    function test_unknown_and_unlicensed_partners_get_nothing_and_say_nothing() external {
+        register(LINE_KEY, box, none());
+        registry.setLicence(TRADER, WHOLESALER, 0, NOW);
+        refused(ICustodyLedger.ReceiverNotLicensed.selector, TRADER);
+        ship(LINE_KEY, listed(box), TRADER);
+        registry.setLicence(TRADER, WHOLESALER, NOW + 1, LATEST);
+        refused(ICustodyLedger.ReceiverNotLicensed.selector, TRADER);
+        ship(LINE_KEY, listed(box), TRADER);
+        refused(ICustodyLedger.ReceiverNotLicensed.selector, 0);
+        ship(LINE_KEY, listed(box), 0);
+        vm.warp(NOW + 1);
+        ship(LINE_KEY, listed(box), TRADER);
+        registry.suspend(TRADER);
+        refused(IPartyRegistry.NotLicensed.selector, TRADER);
+        receiveShipment(TRADER_KEY, listed(box));
+        refused(IPartyRegistry.NotLicensed.selector, TRADER);
+        refuseShipment(TRADER_KEY, listed(box));
+        registry.reinstate(TRADER);
+        registry.suspend(PLANT); // goods on the way arrive, whatever became of their sender
+        receiveShipment(TRADER_KEY, listed(box));
+    }
+
+    function test_same_sscc_after_a_year_is_another_unit() external {
+        ICustodyLedger.Registration[] memory first = new ICustodyLedger.Registration[](1);
+        ICustodyLedger.Registration[] memory again = new ICustodyLedger.Registration[](1);
+        (first[0], again[0]) = (registrationOf(box, none()), registrationOf(box2, none()));
+        register(LINE_KEY, first);
+        handOver(box);
+        unpack(TRADER_KEY, listed(box));
+        vm.warp(NOW + 366 days);
+        again[0].ssccCommitment = sha256("the same SSCC, another salt");
+        register(LINE_KEY, again);
+        assertHeld(box2, PLANT, 0);
+        assertUnit(box, ICustodyLedger.State.UNPACKED, TRADER, 0, 0);
+    }
+
     function test_consent_to_receive_is_no_consent_to_refuse() external {
         register(LINE_KEY, box, none());
         ship(LINE_KEY, listed(box), TRADER);

@@ -201,6 +201,37 @@ abstract contract Fixture {
         registry.authoriseQuality(productKey, quality, until, consent);
     }
 
+    function rotationConsent(uint256 key, uint256 oldKey, uint256 newKey) internal view returns (Consent memory) {
+        return consentOf(
+            key,
+            address(registry),
+            "RotateKey(address oldKey,address newKey,address signer,uint256 nonce,uint48 deadline)",
+            abi.encode(vm.addr(oldKey), vm.addr(newKey))
+        );
+    }
+
+    function rotateKey(uint256 starter, uint256 oldKey, uint256 newKey) internal {
+        Consent memory first = rotationConsent(starter, oldKey, newKey);
+        Consent memory second = rotationConsent(newKey, oldKey, newKey);
+        arm();
+        registry.rotateKey(vm.addr(oldKey), vm.addr(newKey), first, second);
+    }
+
+    function replacement(uint256 oldKey, uint256 newKey, uint40 until) internal view returns (Consent memory) {
+        return consentOf(
+            newKey,
+            address(registry),
+            "ReplaceKey(address oldKey,address newKey,uint40 validUntil,address signer,uint256 nonce,uint48 deadline)",
+            abi.encode(vm.addr(oldKey), vm.addr(newKey), until)
+        );
+    }
+
+    function replaceKey(uint256 oldKey, uint256 newKey, uint40 until) internal {
+        Consent memory possession = replacement(oldKey, newKey, until);
+        arm();
+        registry.replaceKey(vm.addr(oldKey), vm.addr(newKey), until, possession);
+    }
+
     // ---- calls of parties: PackLedger ----
 
     function batchNumber(uint32 party, uint64 own) internal pure returns (uint64) {
@@ -455,6 +486,17 @@ abstract contract Fixture {
         Consent memory consent = listConsent(key, "ReceiveShipment", numbers);
         arm();
         custody.receiveShipment(numbers, consent);
+    }
+
+    function receivePartly(uint256 key, uint64 number, uint64[] memory missing) internal {
+        Consent memory consent = consentOf(
+            key,
+            address(custody),
+            "ReceivePartly(uint64 number,uint64[] missing,address signer,uint256 nonce,uint48 deadline)",
+            abi.encode(number, hashOf(missing))
+        );
+        arm();
+        custody.receivePartly(number, missing, consent);
     }
 
     function refuseShipment(uint256 key, uint64[] memory numbers) internal {

@@ -12,7 +12,7 @@ contract PartyRegistryTest is Fixture {
     // ---- written by the licensing authority only ----
 
     function test_only_the_authority_writes() external {
-        bytes[9] memory calls = [
+        bytes[13] memory calls = [
             abi.encodeCall(
                 registry.registerParty, (5, IPartyRegistry.Party(5, 0, 0, LATEST, 0), IPartyRegistry.Profile("", "", 0))
             ),
@@ -21,6 +21,13 @@ contract PartyRegistryTest is Fixture {
             abi.encodeCall(registry.suspend, (MAKER)),
             abi.encodeCall(registry.reinstate, (MAKER)),
             abi.encodeCall(registry.addKey, (MAKER, address(1), OPERATE, 0, LATEST)),
+            abi.encodeCall(registry.suspendKey, (vm.addr(MAKER_KEY))),
+            abi.encodeCall(registry.reinstateKey, (vm.addr(MAKER_KEY))),
+            abi.encodeCall(registry.setDailyCap, (vm.addr(MAKER_KEY), 5)),
+            abi.encodeCall(
+                registry.replaceKey,
+                (vm.addr(MAKER_KEY), vm.addr(STRANGER_KEY), LATEST, replacement(MAKER_KEY, STRANGER_KEY, LATEST))
+            ),
             abi.encodeCall(registry.revokeKey, (vm.addr(MAKER_KEY), 0)),
             abi.encodeCall(registry.registerProduct, ("p", MAKER)),
             abi.encodeCall(registry.listGtin, ("g", MAKER))
@@ -166,7 +173,9 @@ contract PartyRegistryTest is Fixture {
         vm.expectEmit(address(registry));
         emit IPartyRegistry.KeyAdded(PLANT, address(1), LINE, 10, 20);
         registry.addKey(PLANT, address(1), LINE, 10, 20);
-        assertEq(abi.encode(registry.keyOf(address(1))), abi.encode(IPartyRegistry.Key(PLANT, LINE, 10, 20, 0, 0)), "");
+        assertEq(
+            abi.encode(registry.keyOf(address(1))), abi.encode(IPartyRegistry.Key(PLANT, LINE, 10, 20, 0, 0, 0, 0)), ""
+        );
     }
 
     function test_key_that_makes_no_sense_is_refused() external {

@@ -70,6 +70,8 @@ contract PausableCallsTest is Fixture {
         paused();
         receiveShipment(LINE_KEY, listed(number));
         paused();
+        receivePartly(LINE_KEY, number, listed(number + 1));
+        paused();
         refuseShipment(LINE_KEY, listed(number));
         paused();
         unpack(LINE_KEY, listed(number));

@@ -156,10 +156,11 @@ class Chain:
 
     def refusal(self, contract: str, function: str, arguments: list[Any], consent: Consent) -> str | None:
         """The custom error that the call would revert with; None if it would not."""
-        consents = [consent, consent] if function in ("liftStatus", "restoreStatus") else [consent]
+        consents = [consent, consent] if function in {"liftStatus", "restoreStatus", "rotateKey"} else [consent]
+        sender = self.authority if function == "replaceKey" else self.relayer
         call = self.contracts[contract].get_function_by_name(function)(*arguments, *consents)
         try:
-            call.call({"from": self.relayer})
+            call.call({"from": sender})
         except ContractCustomError as error:
             return self._errors[bytes.fromhex(str(error.data)[2:10])]
         return None

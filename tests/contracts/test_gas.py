@@ -193,6 +193,12 @@ def figures(world: Any) -> Figures:
     world.relay(world.trader, "CustodyLedger", "receiveShipment", {"numbers": [pallet]})
     world.relay(world.trader, "CustodyLedger", "ship", {"numbers": [pallet], "to": TRADER})
     made.note("receive a pallet", world.relay(world.trader, "CustodyLedger", "receiveShipment", {"numbers": [pallet]}))
+    more = case_of(PLANT, 3_000)
+    cases = [case_of(PLANT, 2_000 + own) for own in range(100)]
+    world.relay(world.line, "CustodyLedger", "register", {"registrations": [registration(more, cases)]})
+    world.relay(world.line, "CustodyLedger", "ship", {"numbers": [more], "to": TRADER})
+    made.note("receive a pallet, 1 case missing", world.relay(world.trader, "CustodyLedger", "receivePartly",
+              {"number": more, "missing": cases[:1]}))  # fmt: skip
     made.note("unpack a pallet", world.relay(world.trader, "CustodyLedger", "unpack", {"numbers": [pallet]}))
 
     made.note("recall a lot", world.relay(world.maker, "RecallBoard", "recallLot",

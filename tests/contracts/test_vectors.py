@@ -29,6 +29,7 @@ BATCH = 1002 * 2**22 + 7
 UNIT = BATCH * 2**20 + 99
 CASE, PALLET = 1002 * 2**42 + 5, 1002 * 2**42 + 6
 KEY = Account.from_key(keccak(text="packtrace/vectors"))
+OLD_KEY = Account.from_key(keccak(text="packtrace/vectors/old")).address
 
 
 def digest_of(text: str) -> bytes:
@@ -48,6 +49,8 @@ LOT, PRODUCT, NOTICE = digest_of("lot"), digest_of("product"), digest_of("notice
 MESSAGES: dict[str, dict[str, Any]] = {
     "PartyRegistry.authoriseLine": {"productKey": PRODUCT, "party": PARTY, "until": HERE_ON},
     "PartyRegistry.authoriseQuality": {"productKey": PRODUCT, "key": KEY.address, "until": HERE_ON},
+    "PartyRegistry.rotateKey": {"oldKey": OLD_KEY, "newKey": KEY.address},
+    "PartyRegistry.replaceKey": {"oldKey": OLD_KEY, "newKey": KEY.address, "validUntil": HERE_ON},
     "PackLedger.propose": {"batch": BATCH, "productKey": PRODUCT, "lotKey": LOT, "itemRoot": digest_of("root"),
                            "count": 10_000, "expiresAt": HERE_ON},
     "PackLedger.release": {"batch": BATCH, "itemRoot": digest_of("root")},
@@ -60,6 +63,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "CustodyLedger.ship": {"numbers": [CASE, PALLET], "to": 2001},
     "CustodyLedger.cancelShipment": {"numbers": [CASE]},
     "CustodyLedger.receiveShipment": {"numbers": [CASE]},
+    "CustodyLedger.receivePartly": {"number": PALLET, "missing": [CASE, CASE + 2]},
     "CustodyLedger.refuseShipment": {"numbers": [CASE]},
     "CustodyLedger.unpack": {"numbers": [CASE]},
     "CustodyLedger.takeOut": {"numbers": [CASE]},

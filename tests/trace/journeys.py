@@ -16,6 +16,7 @@ from packtrace.facts import (
     CustodyState,
     EntryFacts,
     Facts,
+    KeyFacts,
     LogisticFacts,
     PartyFacts,
     Recall,
@@ -61,7 +62,7 @@ class World:
         digests = [bytes(32), commitment.digest, bytes([1]) * 32]
         proof = seal.SealProof(ledger.party, 0, number, 3, 1, seal.seal_paths(digests)[1])
         if log:
-            self.entries[proof.entry] = EntryFacts(seal.seal_root(digests), 3, NOW, "0xkey")
+            self.entries[proof.entry] = EntryFacts(seal.seal_root(digests), 3, NOW, f"0xkey{ledger.party}")
         self.events.append((event, commitment, proof))
         return commitment
 
@@ -87,6 +88,7 @@ class World:
                 )
             },
             logistic=dict(self.logistic),
+            keys={f"0xkey{party}": KeyFacts(party, 1, True) for party in (MAH, LINE, WHOLESALER, PHARMACY, OTHER)},
             mah_of_gtin=MAH,
         )
         return replace(facts, **changes)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from packtrace.epcis.model import Event, Quantity
 from packtrace.errors import LifecycleError
 from packtrace.gs1 import sgtin_uri, sscc_uri, with_check_digit
-from packtrace.rules import RULE, ItemState, Movement, Place, check, items_to_know, movement
+from packtrace.rules import REUSE, RULE, ItemState, Movement, Place, check, items_to_know, movement
 
 GTIN = "09506000134352"
 PACK, OTHER = sgtin_uri(GTIN, "S1"), sgtin_uri(GTIN, "S2")
@@ -563,3 +563,21 @@ Warehouse.TestCase.settings = settings(
     max_examples=150, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestWarehouse = Warehouse.TestCase
+
+
+# ---- the same SSCC again ----
+
+
+@pytest.mark.parametrize("again", [pack(CASE, PACK), receive(CASE)], ids=["packed", "received"])
+def test_an_sscc_is_another_unit_a_year_after_the_earlier_one_was_unpacked(again: Event) -> None:
+    def states(ended: str) -> dict[str, ItemState]:
+        return {CASE: ItemState(Place.UNPACKED, filled=True, ended=ended), PACK: HERE}
+
+    check(again, states("2025-11-23T08:00:00.000Z"), "")
+    check(again, states("2024-02-29T08:00:00.000Z"), "")
+    with pytest.raises(LifecycleError) as refused:
+        check(again, states("2025-11-23T08:00:00.001Z"), "")
+    assert (refused.value.value, refused.value.rule) == (CASE, REUSE)
+    assert refused.value.message == (
+        "this item was unpacked on 2025-11-23: its SSCC can be used again from 2026-11-23 on; use another one"
+    )

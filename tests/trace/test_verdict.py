@@ -249,6 +249,44 @@ def test_any_log_entry_that_is_another_breaks_the_evidence(world: World, number:
     assert world.events[number][1].digest.hex()[:12] in verdict.reasons[0], "names the exact link"
 
 
+def with_keys(world: World, **keys: KeyFacts) -> Facts:
+    return world.facts(keys={**world.facts().keys, **keys})
+
+
+@pytest.mark.parametrize("number", range(9))
+@pytest.mark.parametrize(
+    ("since", "revoked"), [(-100, True), (0, True), (0, False), (1, True)], ids=["before", "then", "unrevoked", "after"]
+)
+def test_what_a_compromised_key_anchored_is_broken_evidence_and_what_it_anchored_before_is_not(
+    world: World, number: int, since: int, revoked: bool
+) -> None:
+    """One event by a key of its own, anchored at NOW; the key is compromised since a time around that."""
+    entries = {key: replace(e, key="0xleaked") if key[2] == number else e for key, e in world.entries.items()}
+    party = world.events[number][2].party
+    keys = {**world.facts().keys, "0xleaked": KeyFacts(party, 1, not revoked, NOW + since)}
+    verdict = world.verdict(entries=entries, keys=keys)
+    if since > 0:
+        assert verdict.headline is Headline.AUTHENTIC, verdict.reasons
+        return
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    (reason,) = verdict.reasons
+    assert world.events[number][1].digest.hex()[:12] in reason, "names the event"
+    assert "0xleaked" in reason, "and the key"
+
+
+def test_revoked_key_alone_breaks_nothing(world: World) -> None:
+    keys = {address: replace(key, valid=False) for address, key in world.facts().keys.items()}
+    assert world.verdict(keys=keys).headline is Headline.AUTHENTIC
+
+
+@pytest.mark.parametrize("party", [LINE, WHOLESALER])
+def test_without_the_keys_of_the_log_nothing_passes(world: World, party: int) -> None:
+    keys = {address: key for address, key in world.facts().keys.items() if key.party != party}
+    verdict = world.verdict(keys=keys)
+    assert verdict.headline is Headline.NOT_VERIFIED
+    assert next(check.passed for check in verdict.checks if check.name == "log") is None
+
+
 def rewritable() -> list[tuple[int, str]]:
     names = ("eventTime", "recordTime", "party", "bizStep", "items", "receiver", "custody", "product")
     return [
@@ -367,7 +405,7 @@ def located(world: World, kind: str, facts: Facts | None = None, scan: Scan = SC
     pedigree = Pedigree((disclose(commitment, [PACKS[3]], proof),)) if kind == "unit" else None
     answer = read_answer(sign_answer(KEY, kind, scan, NOW, pedigree), scan)  # type: ignore[arg-type]
     if facts is None:
-        facts = world.facts(keys={KEY.address: KeyFacts(MAH, 1, True)})
+        facts = with_keys(world, **{KEY.address: KeyFacts(MAH, 1, True)})
     evidence = examine(scan, answer.pedigree.disclosures if answer.pedigree else ())
     return judge(scan, evidence, answer, facts, Place(OTHER), NOW + later).headline
 
@@ -390,8 +428,14 @@ def test_a_signed_differs_is_not_this_products_data(world: World) -> None:
     ids=["unknown", "unknown party's", "another company's", "revoked"],
 )
 def test_an_answer_with_a_wrong_key_breaks_the_evidence(world: World, key: KeyFacts | None) -> None:
-    facts = world.facts(keys={KEY.address: key} if key else {})
+    facts = with_keys(world, **({KEY.address: key} if key else {}))
     assert located(world, "never", facts) is Headline.EVIDENCE_BROKEN
+
+
+def test_a_located_pack_anchored_by_a_compromised_key_breaks_the_evidence(world: World) -> None:
+    """The holder answers with a valid key, about a commissioning that a thief of an older one has anchored."""
+    leaked = {KEY.address: KeyFacts(MAH, 1, True), f"0xkey{LINE}": KeyFacts(LINE, 1, False, NOW)}
+    assert located(world, "unit", with_keys(world, **leaked)) is Headline.EVIDENCE_BROKEN
 
 
 @pytest.mark.parametrize("kind", ["never", "differs"])

@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from eth_abi.abi import encode as abi_encode
@@ -173,8 +174,25 @@ def content_hash(commitment: bytes, item_root: bytes, count: int) -> bytes:
 
 
 def anchored(event: VerifiedEvent, facts: Facts) -> bool | None:
-    """Whether the event's log entry is on chain as claimed; None where there is no entry (yet)."""
+    """Whether the event's log entry is on chain as claimed; None where there is no entry (yet), or nothing is known of
+    the key that signed it.
+    """
     entry = facts.entries.get(event.seal.entry) if event.seal else None
-    if entry is None or event.seal is None:
+    if entry is None or event.seal is None or entry.key not in facts.keys:
         return None
     return entry.root == event.seal_root and entry.count == event.seal.count
+
+
+def disbelieved(event: VerifiedEvent, facts: Facts) -> str | None:
+    """Why an anchored event is not to be believed; None where it is.
+
+    What a leaked key anchored from `compromised_since` on may be anybody's; what it anchored before stays good, and so
+    does all that a key anchored which was merely revoked later. The block's time counts, not the event's own.
+    """
+    assert event.seal is not None
+    entry = facts.entries[event.seal.entry]
+    key = facts.keys[entry.key]
+    if key.believed(entry.time):
+        return None
+    since, then = (datetime.fromtimestamp(time, UTC).isoformat(" ") for time in (key.compromised_since, entry.time))
+    return f"key {entry.key} anchored it at {then}, and is compromised since {since}"

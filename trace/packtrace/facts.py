@@ -128,11 +128,19 @@ class PartyFacts:
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """A key: the party that it speaks for, and whether it does so at the block that was asked."""
+    """A key: the party that it speaks for, and whether it does so at the block that was asked.
+
+    What a key signed at or after `compromised_since` (unix time, 0 for never) is not to be believed.
+    """
 
     party: int
     purposes: int
     valid: bool
+    compromised_since: int = 0
+
+    def believed(self, time: int) -> bool:
+        """Whether what the key anchored at that time (of the block, not one that a party claims) is to be believed."""
+        return not self.compromised_since or time < self.compromised_since
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from packtrace.gs1 import sscc_of_uri
 PACKS = "https://id.gs1.org/01/"
 # What a refusal names as the rule that was broken.
 RULE = "packtrace: lifecycle"
+# What a refusal names where an SSCC is used again too early (section 2.2.1).
+REUSE = "GS1 General Specifications: an SSCC is not used again within one year"
 # Steps that a pack does not come back from (CBV 2.0, section 7.1), whatever the event's action.
 LAST_STEPS = frozenset({"dispensing", "retail_selling", "destroying", "decommissioning"})
 
@@ -33,11 +35,15 @@ class Place(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemState:
-    """What is recorded of one item: its place, what it is inside of, and for a logistic unit whether it was filled."""
+    """What is recorded of one item: its place, what it is inside of, and for a logistic unit whether it was filled.
+
+    `ended` is when one that is UNPACKED was unpacked, as far as is known: UTC, as in an event.
+    """
 
     place: Place = Place.UNKNOWN
     parent: str | None = None
     filled: bool = False
+    ended: str | None = None
 
 
 class Movement(StrEnum):
@@ -101,7 +107,7 @@ def check(event: Event, states: Mapping[str, ItemState], field: str) -> Movement
         case Movement.SHIP:
             _check_ship(event.epcs, states, f"{field}epcList")
         case Movement.RECEIVE:
-            _check_receive(event.epcs, states, f"{field}epcList")
+            _check_receive(event, states, f"{field}epcList")
         case Movement.REMOVE:
             for number, uri in enumerate(event.epcs):
                 _check_free(uri, states, f"{field}epcList[{number}]", "removed")
@@ -124,15 +130,25 @@ def _check_pack(event: Event, states: Mapping[str, ItemState], field: str) -> No
     if parent is None or sscc_of_uri(parent) is None:
         raise _refusal("things are packed into a logistic unit with an SSCC", f"{field}parentID", parent)
     state = states.get(parent, ItemState())
-    if state.place not in (Place.UNKNOWN, Place.HERE):
+    if state.place is Place.UNPACKED and state.ended:
+        _check_reuse(event, state.ended, f"{field}parentID", parent)
+    elif state.place not in (Place.UNKNOWN, Place.HERE):
         raise _item_refusal(f"is {_where(state)}; it cannot be filled here", f"{field}parentID", parent)
-    if state.filled:
+    elif state.filled:
         message = "is packed already: its content is on chain; unpack it and use another SSCC"
         raise _item_refusal(message, f"{field}parentID", parent)
     if state.parent is not None:
         raise _item_refusal(f"is inside {state.parent}; take it out before it is filled", f"{field}parentID", parent)
     for number, child in enumerate(event.children):
         _check_free(child, states, f"{field}childEPCs[{number}]", "packed")
+
+
+def _check_reuse(event: Event, ended: str, path: str, uri: str) -> None:
+    """The same SSCC is another unit a year after the earlier one was unpacked."""
+    again = f"{int(ended[:4]) + 1}{ended[4:]}"
+    if event.event_time < again:
+        message = f"was unpacked on {ended[:10]}: its SSCC can be used again from {again[:10]} on; use another one"
+        raise LifecycleError(f"this item {message}", field=path, value=uri, rule=REUSE)
 
 
 def _check_unpack(event: Event, states: Mapping[str, ItemState], field: str) -> None:
@@ -166,15 +182,17 @@ def _check_ship(uris: Sequence[str], states: Mapping[str, ItemState], field: str
             raise _item_refusal("is empty: nothing was packed into it", path, uri)
 
 
-def _check_receive(uris: Sequence[str], states: Mapping[str, ItemState], field: str) -> None:
-    for number, uri in enumerate(uris):
+def _check_receive(event: Event, states: Mapping[str, ItemState], field: str) -> None:
+    for number, uri in enumerate(event.epcs):
         path = f"{field}[{number}]"
         state = states.get(uri, ItemState())
         if sscc_of_uri(uri) is None:
             raise _item_refusal("is no logistic unit: goods are received by SSCC", path, uri)
         if state.parent is not None:
             raise _item_refusal(f"is inside {state.parent}: receive that one", path, uri)
-        if state.place not in (Place.UNKNOWN, Place.EXPECTED, Place.SHIPPED):
+        if state.place is Place.UNPACKED and state.ended:
+            _check_reuse(event, state.ended, path, uri)
+        elif state.place not in (Place.UNKNOWN, Place.EXPECTED, Place.SHIPPED):
             raise _item_refusal(f"is {_where(state)}; it cannot be received again", path, uri)
 
 

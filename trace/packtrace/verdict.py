@@ -13,7 +13,7 @@ from typing import Any
 
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.custody import whereabouts
-from packtrace.evidence import Evidence, anchored, batch_differences
+from packtrace.evidence import Evidence, anchored, batch_differences, disbelieved
 from packtrace.facts import (
     PURPOSE_OPERATE,
     BatchState,
@@ -276,7 +276,9 @@ def _printed_data(scan: Scan, evidence: Evidence) -> Iterator[Check]:
 
 
 def _log(evidence: Evidence, facts: Facts, place: Place | None, now: int) -> Check:
-    """Every event is in its party's log on chain. Events recorded here just now may still be on their way there."""
+    """Every event is in its party's log on chain, anchored by a key that is to be believed. Events recorded here just
+    now may still be on their way there.
+    """
     fresh = _written(now - MAX_UNANCHORED)
     missing, wrong, own = [], [], 0
     for event in evidence.events:
@@ -288,6 +290,8 @@ def _log(evidence: Evidence, facts: Facts, place: Place | None, now: int) -> Che
             own += 1
         elif state is None:
             missing.append(f"{name} is not in its party's log on chain")
+        elif doubt := disbelieved(event, facts):
+            wrong.append(f"{name}: {doubt}")
     if wrong:
         return Check("log", False, "; ".join(wrong), Headline.EVIDENCE_BROKEN)
     if missing:

@@ -396,6 +396,7 @@ class CaptureService:
         self._check_inner(session, entry, inner)
         parent = self._store.logistic_unit(session, event.parent)
         parent.number, parent.filled_by = str(custody.number), number
+        parent.place, parent.partner, parent.note = int(Place.HERE), None, None  # an SSCC may be used again
         session.add(parent)
         session.flush()
         self._store.put_inside(session, event.children, parent, Place.HERE)

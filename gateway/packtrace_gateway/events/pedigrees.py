@@ -32,12 +32,6 @@ _EVENTS = select(
 _PARTS = select(_PART.suffix, _PART.event, _PART.role, _PART.position).where(
     _PART.prefix == bindparam("prefix"), _PART.suffix.in_(bindparam("suffixes", expanding=True))
 )
-_EMPTIED = (
-    select(_EVENT.record_time, _EVENT.id)
-    .join_from(bulk.table_of(Participation), bulk.table_of(StoredEvent), _PART.event == _EVENT.id)
-    .where(_PART.prefix == bindparam("prefix"), _PART.suffix == bindparam("suffix"))
-    .where(_PART.role == int(Role.PARENT), _EVENT.action == "DELETE", _EVENT.item_count == 1)
-)
 _TILES = select(_TILE.number, _TILE.data).where(
     _TILE.event == bindparam("event"),
     _TILE.level == bindparam("level"),
@@ -181,24 +175,14 @@ class PedigreeReader:
                     inside[event.parent] = moment
                 elif event.action == "DELETE" and event.parent in inside:
                     leave(event.parent, inside.pop(event.parent), moment)
-            elif part.role is Role.PARENT and _empties(event):
-                break
         for parent, start in inside.items():
             leave(parent, start, min(window.end, self._emptied(parent, start)))
 
     def _emptied(self, parent: str, start: Moment) -> Moment:
         """When `parent` was unpacked as a whole after `start`."""
         if parent not in self._unpackings:  # asked for each of its children
-            self._unpackings[parent] = self._unpackings_of(parent)
+            self._unpackings[parent] = self._store.unpackings(self._session, parent)
         return min((moment for moment in self._unpackings[parent] if moment > start), default=_EVER)
-
-    def _unpackings_of(self, parent: str) -> list[Moment]:
-        """When `parent` was unpacked as a whole, every time."""
-        return [
-            (time, number)
-            for prefix, suffix in self._store.prefixes.keys(self._session, [parent]).values()
-            for time, number in bulk.rows(self._session, _EMPTIED, prefix=prefix, suffix=suffix)
-        ]
 
     def _moment(self, number: int) -> Moment:
         return self._events[number].record_time, number
@@ -251,7 +235,3 @@ class PedigreeReader:
 
 def _union(one: Window | None, other: Window) -> Window:
     return other if one is None else Window(min(one.start, other.start), max(one.end, other.end))
-
-
-def _empties(event: Recorded) -> bool:
-    return event.type == "AggregationEvent" and event.action == "DELETE" and event.item_count == 1

@@ -1,6 +1,7 @@
 """Writing events, and keeping up where every item is."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import cbor2
@@ -47,6 +48,14 @@ _RESTORED = select(_RESTORATION.id).where(_RESTORATION.done_at.is_(None)).limit(
 _UNIT = bulk.table_of(Unit).c
 _UNITS = select(_UNIT.suffix, _UNIT.event, _UNIT.position, _UNIT.place, _UNIT.parent).where(
     _UNIT.prefix == bindparam("prefix"), _UNIT.suffix.in_(bindparam("suffixes", expanding=True))
+)
+
+_EVENT, _PART = (bulk.table_of(model).c for model in (StoredEvent, Participation))
+_EMPTIED = (
+    select(_EVENT.record_time, _EVENT.id)
+    .join_from(bulk.table_of(Participation), bulk.table_of(StoredEvent), _PART.event == _EVENT.id)
+    .where(_PART.prefix == bindparam("prefix"), _PART.suffix == bindparam("suffix"))
+    .where(_PART.role == int(Role.PARENT), _EVENT.action == "DELETE", _EVENT.item_count == 1)
 )
 
 
@@ -226,9 +235,20 @@ class EventStore:
 
         for unit in self.logistic_units(session, [uri for uri in uris if sscc_of_uri(uri)]).values():
             states[unit.uri] = state(unit.place, unit.parent, unit.filled_by is not None)
+            if unit.place == Place.UNPACKED:
+                ended = max((time for time, _ in self.unpackings(session, unit.uri)), default=None)
+                states[unit.uri] = replace(states[unit.uri], ended=ended)
         for uri, (_, _, place, parent) in self.units(session, uris).items():
             states[uri] = state(place, parent, False)
         return states
+
+    def unpackings(self, session: Session, uri: str) -> list[tuple[str, int]]:
+        """When a logistic unit was unpacked as a whole, every time: the record time, and the event's number here."""
+        return [
+            (time, number)
+            for prefix, suffix in self.prefixes.keys(session, [uri]).values()
+            for time, number in bulk.rows(session, _EMPTIED, prefix=prefix, suffix=suffix)
+        ]
 
     def units(self, session: Session, uris: Iterable[str]) -> dict[str, tuple[int, int, int, int | None]]:
         """Packs that are known: (commissioning event, position, place, parent) by URI."""

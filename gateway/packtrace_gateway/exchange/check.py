@@ -15,7 +15,14 @@ from packtrace.commit.history import RECORDED_AHEAD, containment
 from packtrace.commit.items import Role
 from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import EvidenceError
-from packtrace.evidence import LogisticLink, anchored, batch_differences, commissioned_batch, logistic_link
+from packtrace.evidence import (
+    LogisticLink,
+    anchored,
+    batch_differences,
+    commissioned_batch,
+    disbelieved,
+    logistic_link,
+)
 from packtrace.facts import CustodyState, Facts, UnitFacts, unit_number
 from packtrace.gs1 import split_sgtin_uri
 from packtrace.product import Product, gtin_hash
@@ -277,6 +284,8 @@ def compared(contents: Contents, chain: ChainFacts) -> Findings:
                 findings.missing.append(f"{name(event)} is not in its party's log on chain")
             case False:
                 findings.broken.append(f"{name(event)}: its log entry on chain is another")
+            case True if doubt := disbelieved(event, chain.facts):
+                findings.broken.append(f"{name(event)}: {doubt}")
             case True if event.header.core["recordTime"] > _latest(event, chain.facts):
                 findings.broken.append(f"{name(event)}: it says that it was recorded long after it was anchored")
     for batch in contents.batches:

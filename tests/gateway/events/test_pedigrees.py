@@ -6,14 +6,17 @@ Random histories are played twice: in real gateways, and in a model that moves b
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from houses import House, Town, event, pack_uri, packing, receiving, shipping, unit_uri, unpacking
+import pytest
+from houses import TIME, House, Town, event, pack_uri, packing, receiving, shipping, unit_uri, unpacking
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.commit.pedigree import Pedigree
+from packtrace.errors import LifecycleError
 from packtrace.evidence import examine
 from packtrace.gs1 import split_sgtin_uri
+from packtrace.rules import REUSE, Place
 from packtrace.scan import Scan
 
 Shown = dict[bytes, set[str]]
@@ -235,3 +238,53 @@ def test_a_pedigree_is_the_way_of_the_item_and_its_carriers_and_nothing_else(tow
     for _ in range(data.draw(st.integers(1, 20))):
         day.step()
     day.check()
+
+
+def test_an_sscc_used_again_after_a_year_is_another_unit(town: Town) -> None:
+    """The case of the first year and that of the next have one SSCC, and nothing else in common."""
+    maker, shop = town.houses(11, 30)
+    case, first, second = unit_uri(1), pack_uri(1), pack_uri(2)
+    maker.commission([first, second])
+    maker.pack(case, [first])
+    shop.accept(maker.package([case], maker.ship([case], shop), shop))
+    shop.receive([case])
+    shop.unpack(case)
+    old = shop.pedigree(first)
+    later = timedelta(days=366)
+    year = {house.party: (house.clock.now() + later).strftime("%Y-%m-%dT%H:%M:%S.000Z") for house in (maker, shop)}
+    with pytest.raises(LifecycleError, match="can be used again from"):
+        shop.receive([case], time=TIME.replace("08:", "09:"))
+    # Its maker has no record that it was unpacked; a unit of its own has.
+    own, third = unit_uri(2), pack_uri(3)
+    maker.commission([third])
+    maker.pack(own, [second])
+    maker.unpack(own)
+    with pytest.raises(LifecycleError, match="can be used again from") as refused:
+        maker.pack(own, [third])
+    assert refused.value.rule == REUSE
+    for house in (maker, shop):
+        house.clock.ahead = later
+    number = numbers_of(maker, own)
+    maker.pack(own, [third], time=year[11])
+    assert numbers_of(maker, own) != number, "another unit on chain"
+    shipped = maker.ship([own], shop, time=year[11])
+    package = maker.package([own], shipped, shop)
+    shop.accept(package)
+    shop.receive([own], time=year[30])
+    assert shop.pedigree(first) == old
+    pedigree = shop.pedigree(third)
+    evidence = examine(Scan(*(split_sgtin_uri(third) or ("", ""))), pedigree.disclosures)
+    assert not evidence.broken
+    assert [step.event.header.core["bizStep"] for step in evidence.steps] == [
+        "commissioning", "packing", "shipping", "receiving"
+    ]  # fmt: skip
+    assert list(evidence.steps[-1].inside) == [own]
+    with maker.database.read() as session:
+        states = maker.store.states(session, [second, third])
+    assert (states[second].place, states[second].parent) == (Place.HERE, None)
+    assert (states[third].place, states[third].parent) == (Place.SHIPPED, own)
+
+
+def numbers_of(house: House, unit: str) -> str | None:
+    with house.database.read() as session:
+        return house.store.logistic_units(session, [unit])[unit].number

@@ -18,6 +18,7 @@ from packtrace.facts import (
     CustodyState,
     EntryFacts,
     Facts,
+    KeyFacts,
     LogisticFacts,
     PartyFacts,
     batch_number,
@@ -212,7 +213,10 @@ def chain(contents: Contents, *, time: int = 1_795_412_500, roles: int = 16, **u
     }
     parties = {SHOP: PartyFacts(SHOP, roles, True, "", "", bytes(32))}
     block = Block(1, bytes(32), time)
-    facts = Facts(chain_id=31337, block=block, final_block=1, entries=entries, parties=parties, logistic=logistic)
+    facts = Facts(
+        chain_id=31337, block=block, final_block=1, entries=entries, parties=parties, logistic=logistic,
+        keys={"0x": KeyFacts(MAKER, 1, True)},
+    )  # fmt: skip
     return ChainFacts(facts, {}, {GTIN: 10}, roles)
 
 
@@ -263,6 +267,17 @@ def test_an_event_from_the_far_future_is_refused(shipped: Contents) -> None:
     findings = compared(shipped, chain(shipped, time=1_795_400_000))
     assert all("recorded long after it was anchored" in reason for reason in findings.broken)
     assert len(findings.broken) == 2
+
+
+@pytest.mark.parametrize(("since", "broken"), [(-1, 2), (0, 2), (1, 0)])
+def test_what_a_compromised_key_anchored_is_refused_and_what_it_anchored_before_is_not(
+    shipped: Contents, since: int, broken: int
+) -> None:
+    known = chain(shipped)
+    keys = {"0x": KeyFacts(MAKER, 1, False, known.facts.block.timestamp + since)}
+    findings = compared(shipped, replace(known, facts=replace(known.facts, keys=keys)))
+    assert (len(findings.broken), findings.missing) == (broken, [])
+    assert all("key 0x anchored it at 2026-11-23 05:41:40+00:00" in reason for reason in findings.broken)
 
 
 def test_only_the_authority_takes_commissioning_data() -> None:

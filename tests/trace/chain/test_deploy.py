@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from supply import MAKER, PHARMACY, PRODUCT_KEY, Network
+from eth_account import Account
+from supply import MAKER, PHARMACY, PRODUCT_KEY, Network, packed
 
 from packtrace.chain.contracts import artifact
 from packtrace.chain.deploy import deploy
@@ -11,7 +12,7 @@ from packtrace.chain.deployment import CONTRACTS
 from packtrace.chain.facts import ChainReader
 from packtrace.chain.node import Call
 from packtrace.chain.refusals import ChainRefusal
-from packtrace.chain.registry import RegistryAdmin
+from packtrace.chain.registry import FOREVER, RegistryAdmin
 from packtrace.errors import ChainError
 from packtrace_gateway.devnet import Devnet
 
@@ -30,7 +31,8 @@ def test_all_contracts_go_into_one_block_where_blocks_take_their_time(tmp_path: 
         account = devnet.accounts[0]
         deployment = deploy(devnet.node, account, account.address)
         logs = devnet.node.logs(deployment, 0, devnet.node.block().number)
-    assert {log.block_number for log in logs} == {deployment.block}
+    created = {log.block_number for log in logs if log.event == "AuthorityUpdated"}
+    assert created == {deployment.block}
     assert set(deployment.contracts) == set(CONTRACTS)
 
 
@@ -88,6 +90,36 @@ def test_revoked_key_cannot_sign_any_more(network: Network) -> None:
     assert key["compromisedSince"] == 5
 
 
+def test_authority_suspends_caps_and_replaces_a_key(network: Network) -> None:
+    admin, old = network.admin, network.pharmacy
+    reader = ChainReader(network.node, network.deployment)
+    admin.suspend_key(old.address)
+    assert not reader.keys([old.address])[old.address].valid
+    admin.reinstate_key(old.address)
+    assert reader.keys([old.address])[old.address].valid
+    admin.set_daily_cap(old.address, 2)
+    new = Account.from_key(b"\7" * 32)
+    possession = network.consent(new, "PartyRegistry", "replaceKey", [old.address, new.address, FOREVER])
+    admin.replace_key(old.address, new.address, possession)
+    assert not reader.keys([old.address])[old.address].valid
+    assert reader.keys([new.address])[new.address].valid
+    network.propose()
+    network.release()
+    with pytest.raises(ChainRefusal, match="may change 2 packs a day"):
+        network.act(new, "PackLedger", "changeStatus", [1, packed(1, 2, 3), bytes(32)])
+    network.act(new, "PackLedger", "changeStatus", [1, packed(1, 2), bytes(32)])
+
+
+def test_party_rotates_its_key_with_the_new_ones_consent(network: Network) -> None:
+    old, new = network.pharmacy, Account.from_key(b"\7" * 32)
+    args = [old.address, new.address]
+    consents = [network.consent(key, "PartyRegistry", "rotateKey", args) for key in (old, new)]
+    network.carry("PartyRegistry", "rotateKey", args, *consents)
+    network.act(new, "EventLog", "append", [1, 0, b"\1" * 32, 1])
+    with pytest.raises(ChainRefusal, match="revoked"):
+        network.act(old, "EventLog", "append", [1, 1, b"\1" * 32, 1])
+
+
 @pytest.mark.parametrize(
     ("act", "error"),
     [
@@ -101,6 +133,9 @@ def test_revoked_key_cannot_sign_any_more(network: Network) -> None:
         (lambda admin: admin.suspend(99), "UnknownParty"),
         (lambda admin: admin.add_key(MAKER, "0x" + "11" * 20, 0), "InvalidPurposes"),
         (lambda admin: admin.revoke_key("0x" + "11" * 20), "UnknownKey"),
+        (lambda admin: admin.suspend_key("0x" + "11" * 20), "UnknownKey"),
+        (lambda admin: admin.reinstate_key("0x" + "11" * 20), "UnknownKey"),
+        (lambda admin: admin.set_daily_cap("0x" + "11" * 20, 1), "UnknownKey"),
         (lambda admin: admin.register_product(PRODUCT_KEY, MAKER), "ProductExists"),
         (lambda admin: admin.register_product(b"\1" * 32, PHARMACY), "LacksRole"),
         (lambda admin: admin.list_gtin(b"\1" * 32, PHARMACY), "LacksRole"),

@@ -284,6 +284,32 @@ def test_finality_may_be_a_number_of_blocks(network: Network) -> None:
 # ---- memory ----
 
 
+def test_keys_of_log_entries_are_asked_each_time_in_at_most_one_more_request(
+    network: Network, node: CountingNode, reader: ChainReader
+) -> None:
+    """A verdict of yesterday says nothing of a key that was found compromised today."""
+    for key, sequence in ((network.maker, 0), (network.maker, 1), (network.pharmacy, 0)):
+        network.act(key, "EventLog", "append", [4, sequence, b"\5" * 32, 6])
+    anchored = network.node.block().timestamp
+    bury(network)
+    wanted = [(MAKER, 4, 0), (MAKER, 4, 1), (PHARMACY, 4, 0)]
+    view = reader.view()
+    node.posts = 0
+    first = reader.facts(entries=wanted, keys=[network.regulator.address], view=view)
+    assert node.posts == 2, "the entries, then their keys"
+    assert set(first.keys) == {key.address for key in (network.maker, network.pharmacy, network.regulator)}
+    assert all(key.valid and not key.compromised_since for key in first.keys.values())
+    network.admin.revoke_key(network.pharmacy.address, compromised_since=anchored)
+    node.posts = 0
+    second = reader.facts(entries=wanted)
+    assert node.posts == 2, "the block, then all else"
+    assert second.entries == first.entries
+    leaked = second.keys[network.pharmacy.address]
+    assert (leaked.valid, leaked.compromised_since) == (False, anchored)
+    assert (leaked.believed(anchored - 1), leaked.believed(anchored)) == (True, False)
+    assert second.keys[network.maker.address].valid
+
+
 def test_repeated_verdict_asks_only_what_can_change(network: Network, node: CountingNode, reader: ChainReader) -> None:
     network.propose()
     network.release()
@@ -292,7 +318,7 @@ def test_repeated_verdict_asks_only_what_can_change(network: Network, node: Coun
     first = reader.facts(unit=unit(3), entries=[(MAKER, 4, 0)])
     node.posts, node.calls_asked = 0, []
     again = reader.facts(unit=unit(4), entries=[(MAKER, 4, 0)])
-    assert (node.calls_asked, node.posts) == (["factsOf"], 2)
+    assert (node.calls_asked, node.posts) == (["keyOf", "factsOf"], 2), "a key may be revoked at any time"
     assert again.entries == first.entries
     assert again.unit is not None
     assert again.unit.batch.product_key == PRODUCT_KEY

@@ -52,6 +52,8 @@ REGISTRATION = {"number": 5, "ssccCommitment": b"\1" * 32, "contentRoot": b"\2" 
 ARGUMENTS: dict[tuple[str, str], list[Any]] = {
     ("PartyRegistry", "authoriseLine"): [PRODUCT_KEY, 10, 99],
     ("PartyRegistry", "authoriseQuality"): [PRODUCT_KEY, KEY.address, 99],
+    ("PartyRegistry", "rotateKey"): [KEY.address, "0x" + "21" * 20],
+    ("PartyRegistry", "replaceKey"): [KEY.address, Account.from_key(b"\5" * 32).address, 99],
     ("PackLedger", "propose"): [PROPOSAL],
     ("PackLedger", "release"): [BATCH, b"\7" * 32],
     ("PackLedger", "withdraw"): [BATCH],
@@ -63,6 +65,7 @@ ARGUMENTS: dict[tuple[str, str], list[Any]] = {
     ("CustodyLedger", "ship"): [[5, 6], 30],
     ("CustodyLedger", "cancelShipment"): [[5, 6]],
     ("CustodyLedger", "receiveShipment"): [[5, 6]],
+    ("CustodyLedger", "receivePartly"): [5, [6, 7]],
     ("CustodyLedger", "refuseShipment"): [[5, 6]],
     ("CustodyLedger", "unpack"): [[5, 6]],
     ("CustodyLedger", "takeOut"): [[5, 6]],
@@ -277,7 +280,7 @@ def test_keyed_nonce_has_the_lane_above_the_position() -> None:
 def test_contract_takes_our_signature_and_no_other(contract: str, function: str, network: Network) -> None:
     """An unknown key: the contract refuses it for that, once the signature is right, and for the signature if not."""
     args = ARGUMENTS[contract, function]
-    signers = 2 if function in ("liftStatus", "restoreStatus") else 1
+    signers = 2 if function in {"liftStatus", "restoreStatus", "rotateKey"} else 1
     consents = [network.consent(Account.from_key(bytes([n]) * 32), contract, function, args) for n in (5, 6)][:signers]
     good = refused(network, contract, [*args, *consents], function)
     assert good in {"UnknownKey", "BatchNotProposed"}
@@ -288,7 +291,8 @@ def test_contract_takes_our_signature_and_no_other(contract: str, function: str,
 
 def refused(network: Network, contract: str, args: list[Any], function: str) -> str:
     data = "0x" + encode_call(contract, function, args).hex()
-    transaction = {"from": network.relayer.address, "to": network.deployment.address(contract), "data": data}
+    sender = network.authority if function == "replaceKey" else network.relayer
+    transaction = {"from": sender.address, "to": network.deployment.address(contract), "data": data}
     with pytest.raises(ChainRefusal) as found:
         network.node.simulate(transaction)
     return found.value.name

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 
 from packtrace.errors import ChainError, EvidenceError
+from packtrace.chain.policy import USUAL, Delays
+from packtrace.errors import ChainError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 # web3 and the compiler take a second to load: only a command that needs them does so.
 
+MAX_DELAY = 2**32 - 1  # seconds, as the AccessManager holds them
 PASSPHRASE_VARIABLE = "PACKTRACE_PASSPHRASE"  # noqa: S105 (a variable's name)
 
 app = typer.Typer(no_args_is_help=True, help="The contracts on a network: deploy, verify, prove a duplicate, build.")
@@ -46,6 +49,24 @@ def deploy(
         str | None,
         typer.Option(metavar="ADDRESS", help="The licensing authority's account; the paying one without it."),
     ] = None,
+    grant_delay: Annotated[
+        int,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            max=MAX_DELAY,
+            help="How long what gives authority (parties, licences, keys, products) is announced before it counts.",
+        ),
+    ] = USUAL.grants,
+    governance_delay: Annotated[
+        int,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            max=MAX_DELAY,
+            help="The same for what changes these rules, or ends a contract.",
+        ),
+    ] = USUAL.governance,
 ) -> None:
     """Put the contracts on the network behind --rpc, and write the deployment file that everybody needs."""
     from packtrace.chain.deploy import deploy as put
@@ -57,7 +78,7 @@ def deploy(
         raise ChainError("there is no such folder", field="--out", value=str(out.parent))
     account = _account(key_file, private_key_env)
     with Console(stderr=True).status("Sending the contracts; the next blocks will include them."):
-        made = put(Node(rpc), account, admin or account.address)
+        made = put(Node(rpc), account, admin or account.address, Delays(grant_delay, governance_delay))
     made.save(out)
     for name, address in made.contracts.items():
         typer.echo(f"{name:<14} {address}")

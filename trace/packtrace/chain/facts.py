@@ -6,7 +6,7 @@ section 6), so the facts could be of another block than the one beside them.
 """
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -121,16 +121,17 @@ class ChainReader:
         gtin_hash: bytes | None = None,
         view: View | None = None,
     ) -> Facts:
-        """All that one verdict asks, in two HTTP requests (three for the first unit of a product).
+        """All that one verdict asks, in two HTTP requests (three for the first unit of a product, or a new log entry).
 
         `change` is the receipt that somebody says gave the unit its status; the answer has it only if the chain
-        confirms it.
+        confirms it. The keys that signed the log entries are asked as well, and never remembered: each may be
+        revoked any time.
         """
         view = view or self.view()
         wanted, numbers = _distinct(entries), _distinct(parties)
-        addresses, units = _distinct(keys), _distinct(logistic)
         known = self._remembered(wanted, view)
         missing = [key for key in wanted if key not in known]
+        addresses, units = _distinct([*keys, *_signers(known)]), _distinct(logistic)
         found = self._ask(
             [
                 [_entry(key) for key in missing],
@@ -143,15 +144,17 @@ class ChainReader:
             ],
             view,
         )
-        unit_facts = self._with_product_keys(found[4], view)
+        entries_ = known | self._remember(_present(missing, found[0]), view)
+        signers = [key for key in _signers(entries_) if key not in addresses]
+        unit_facts, signed = self._second(found[4], signers, view)
         return Facts(
             chain_id=self.deployment.chain_id,
             block=view.block,
             final_block=view.final.number,
             final_time=view.final.timestamp,
-            entries=known | self._remember(_present(missing, found[0]), view),
+            entries=entries_,
             parties=_present(numbers, found[1]),
-            keys=_present(addresses, found[2]),
+            keys=_present(addresses, found[2]) | signed,
             logistic=_present(units, found[3]),
             unit=unit_facts[0] if unit_facts else None,
             change=found[5][0] if found[5] else None,
@@ -166,7 +169,7 @@ class ChainReader:
         """Many units' facts, by unit number."""
         view, wanted = view or self.view(), _distinct(units)
         (found,) = self._ask([[_unit(unit) for unit in wanted]], view)
-        return _present(wanted, self._with_product_keys(found, view))
+        return _present(wanted, self._second(found, (), view)[0])
 
     def log_entries(self, entries: Iterable[EntryKey], view: View | None = None) -> dict[EntryKey, EntryFacts]:
         """Entries of event logs, by (party, lane, sequence)."""
@@ -234,23 +237,27 @@ class ChainReader:
                         _keep(self._entries, key, entry)
         return entries
 
-    def _with_product_keys(self, units: "Sequence[tuple[UnitFacts, int] | None]", view: View) -> list[UnitFacts | None]:
-        """Units' facts with their products' keys, which stand in the registry under the product's number."""
+    def _second(
+        self, units: "Sequence[tuple[UnitFacts, int] | None]", signers: Sequence[str], view: View
+    ) -> tuple[list[UnitFacts | None], dict[str, KeyFacts]]:
+        """What the first answers lead to, in one more HTTP request if any: the units with their products' keys, which
+        stand in the registry under the product's number, and the keys that signed the log entries.
+        """
         numbers = {number for _, number in filter(None, units)}
         with self._lock:
             keys = {number: self._product_keys[number] for number in numbers if number in self._product_keys}
         asked = sorted(numbers - keys.keys())
-        if asked:
-            answers = self.node.calls(
-                self.deployment, [Call("PartyRegistry", "productKeyOf", [number]) for number in asked], view.block
-            )
-            keys |= {number: key for number, (key, _mah) in zip(asked, answers, strict=True)}
+        products, signed = self._ask(
+            [[_product_key(number) for number in asked], [_key(signer, view.block) for signer in signers]], view
+        )
+        keys |= zip(asked, products, strict=True)
         with self._lock:
             for facts, number in filter(None, units):
                 # A batch names a registered product: where the batch is final, so is the product.
                 if view.generation == self._generation and facts.batch.proposed_at < view.final.timestamp:
                     _keep(self._product_keys, number, keys[number])
-        return [unit and replace(unit[0], batch=replace(unit[0].batch, product_key=keys[unit[1]])) for unit in units]
+        whole = [unit and replace(unit[0], batch=replace(unit[0].batch, product_key=keys[unit[1]])) for unit in units]
+        return whole, _present(signers, signed)
 
 
 # ---- questions: calls, and what their answers mean (None: it is not on chain) ----
@@ -286,8 +293,11 @@ def _party(number: int) -> _Question:
 
 def _key(address: str, block: Block) -> _Question:
     def meaning(key: dict[str, Any]) -> KeyFacts | None:
-        valid = key["validFrom"] <= block.timestamp < key["validUntil"] and not key["revokedAt"]
-        return KeyFacts(party=key["party"], purposes=key["purposes"], valid=valid) if key["party"] else None
+        if not key["party"]:
+            return None
+        stopped = key["revokedAt"] or key["suspendedSince"]
+        valid = key["validFrom"] <= block.timestamp < key["validUntil"] and not stopped
+        return KeyFacts(key["party"], key["purposes"], valid, key["compromisedSince"])
 
     return _Question([Call("PartyRegistry", "keyOf", [to_checksum_address(address)])], meaning)
 
@@ -348,6 +358,10 @@ def _product(key: bytes) -> _Question:
     return _Question([Call("PartyRegistry", "productOf", [key])], meaning)
 
 
+def _product_key(number: int) -> _Question:
+    return _Question([Call("PartyRegistry", "productKeyOf", [number])], lambda found: found[0])
+
+
 def _mah(gtin_hash: bytes) -> _Question:
     return _Question([Call("PartyRegistry", "mahOfGtin", [gtin_hash])], lambda mah: mah or None)
 
@@ -359,6 +373,10 @@ def _receipt_hash(receipt: bytes) -> _Question:
 def receipt_hash_of(receipt: Receipt) -> bytes:
     """What the chain keeps of a receipt: keccak256(abi.encode(receipt)) (IPackLedger.receiptHash)."""
     return keccak(encode([RECEIPT_TYPE], [tuple(receipt.arguments().values())]))
+
+
+def _signers(entries: Mapping[EntryKey, EntryFacts]) -> list[str]:
+    return _distinct(entry.key for entry in entries.values())
 
 
 def _distinct(keys: Iterable[K]) -> list[K]:

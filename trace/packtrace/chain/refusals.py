@@ -17,7 +17,9 @@ MEANINGS: dict[str, str] = {
     "NotACompany": "party {party} is a premises, not a company; name its company instead",
     "KeyExists": "key {key} is registered already; a key speaks for one party only, so make a new one",
     "UnknownKey": "nobody registered key {key}; ask the licensing authority to add it",
-    "KeyNotValid": "key {key} is revoked, or not valid now; sign with a valid key",
+    "KeyNotValid": "key {key} is revoked or suspended, or not valid now; sign with a valid key",
+    "KeyOfAnotherCompany": "key {key} is not one of company {company}; only its own company can replace it",
+    "NotPossessed": "the second consent is not key {newKey}'s; sign with the new key too, to show that you hold it",
     "KeyLacksPurpose": "key {key} may not sign this (it lacks purpose {purpose}); sign with a key that has it",
     "NotLicensed": "party {party} or its company has no valid licence now, or is suspended; ask the licensing "
     "authority",
@@ -61,6 +63,8 @@ MEANINGS: dict[str, str] = {
     "DifferentProducts": "units {unit} and {twin} are of different products; one serial of both proves nothing",
     "InvalidUri": "the serial's URI has {length} bytes, not 1 to 128",
     "NotOpened": "the proof does not lead from this serial to unit {unit} of its batch; check both openings",
+    "TooManyChanges": "key {key} may change {cap} packs a day, and has asked for that many today; the rest must wait, "
+    "or ask the licensing authority for a higher cap",
     # CustodyLedger
     "NumberNotYours": "logistic unit {number} is not in the number range of party {party}; a number starts with its "
     "creator's",
@@ -71,6 +75,9 @@ MEANINGS: dict[str, str] = {
     "InsideParent": "logistic unit {number} is inside {parent}; take it out, or unpack its parent, first",
     "NestedTooDeep": "logistic unit {number} would be inside too many others; pack it into fewer levels",
     "NotInside": "logistic unit {number} is inside no other",
+    "NotInsideOf": "logistic unit {number} is not inside {outer}, so it cannot be missing there",
+    "ShipmentExpired": "logistic unit {number} could be received until {until} only (30 days after it was shipped); "
+    "ask the sender to cancel and to ship it again",
     "WrongState": "logistic unit {number} is in state {state}, in which this is not possible",
     "ReceiverNotLicensed": "the receiver, party {party}, has no valid licence now; goods may not be sent to it",
     "NothingNamed": "the call names no logistic unit; name at least one",
@@ -84,6 +91,9 @@ MEANINGS: dict[str, str] = {
     "InvalidKind": "a recall is either a withdrawal (1) or a recall (2)",
     "AlreadyGraver": "company {mah} has recalled {subject} more gravely already (kind {kind}); only a regulator can "
     "lift that",
+    # governance
+    "NoContract": "there is no contract at {successor}; deploy the successor first",
+    "HasSuccessor": "this contract has ended: its successor is {successor}; use the deployment file that names it",
     # consents
     "ConsentExpired": "the consent was void from {deadline} on; sign the call again with a later deadline",
     "InvalidConsent": "the signature is not key {signer}'s for this call on this chain; check that the key, the "

@@ -33,6 +33,10 @@ TYPES: dict[tuple[str, str], str] = {
     "address signer,uint256 nonce,uint48 deadline)",
     ("PartyRegistry", "authoriseQuality"): "AuthoriseQuality(bytes32 productKey,address key,uint40 until,"
     "address signer,uint256 nonce,uint48 deadline)",
+    ("PartyRegistry", "rotateKey"): "RotateKey(address oldKey,address newKey,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("PartyRegistry", "replaceKey"): "ReplaceKey(address oldKey,address newKey,uint40 validUntil,"
+    "address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "propose"): "Propose(uint64 batch,bytes32 productKey,bytes32 lotKey,bytes32 itemRoot,uint32 count,"
     "uint40 expiresAt,address signer,uint256 nonce,uint48 deadline)",
     ("PackLedger", "release"): "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)",
@@ -52,6 +56,8 @@ TYPES: dict[tuple[str, str], str] = {
     ("CustodyLedger", "cancelShipment"): "CancelShipment(uint64[] numbers,"
     "address signer,uint256 nonce,uint48 deadline)",
     ("CustodyLedger", "receiveShipment"): "ReceiveShipment(uint64[] numbers,"
+    "address signer,uint256 nonce,uint48 deadline)",
+    ("CustodyLedger", "receivePartly"): "ReceivePartly(uint64 number,uint64[] missing,"
     "address signer,uint256 nonce,uint48 deadline)",
     ("CustodyLedger", "refuseShipment"): "RefuseShipment(uint64[] numbers,"
     "address signer,uint256 nonce,uint48 deadline)",
