@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from packtrace.errors import ChainError, EvidenceError
 from packtrace.chain.policy import USUAL, Delays
-from packtrace.errors import ChainError
+from packtrace.errors import ChainError, EvidenceError
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
