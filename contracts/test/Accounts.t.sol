@@ -103,15 +103,17 @@ contract AccountsTest is Fixture {
         proposal.batch = ++batch;
         propose(LINE_KEY, proposal);
         authoriseQuality(MAKER_KEY, PRODUCT, address(line), LATEST);
-        ledger.release(batch, by(line, target, "Release(uint64 batch,", abi.encode(batch)));
+        bytes32 root = proposal.itemRoot;
+        ledger.release(batch, root, by(line, target, "Release(uint64 batch,bytes32 itemRoot,", abi.encode(batch, root)));
         unit = packed(unitNumber(batch, 5));
         ledger.changeStatus(Status.SUSPECT, unit, OPENINGS, changeBy(pharmacy, Status.SUSPECT));
-        bytes memory members = abi.encode(keccak256(unit));
+        bytes memory members = abi.encode(keccak256(unit), false);
+        Consent memory consent = by(maker, target, "LiftStatus(bytes units,bool duplicates,", members);
         ledger.liftStatus(
-            unit, by(maker, target, "LiftStatus(bytes units,", members), by(agency, target, "LiftStatus(bytes units,", members)
+            unit, false, consent, by(agency, target, "LiftStatus(bytes units,bool duplicates,", members)
         );
         assertStatus(unitNumber(batch, 5), Status.ACTIVE);
-        Consent memory consent = changeBy(pharmacy, Status.SUPPLIED);
+        consent = changeBy(pharmacy, Status.SUPPLIED);
         bytes32 id = ledger.changeStatus(Status.SUPPLIED, unit, OPENINGS, consent);
         IPackLedger.Receipt memory receipt =
             IPackLedger.Receipt(id, PHARMACY, Status.SUPPLIED, NOW, OPENINGS, unit, hex"00");

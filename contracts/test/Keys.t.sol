@@ -323,7 +323,7 @@ contract KeysTest is Fixture {
         refused(IPackLedger.BatchNumberNotYours.selector, batch, depot);
         propose(NEW_KEY, proposalOf(batch));
         propose(LINE_KEY, proposalOf(batch));
-        refused(IPackLedger.NotProposer.selector, batch, depot);
+        refused(abi.encodeWithSelector(IPartyRegistry.KeyLacksPurpose.selector, NEW, QUALITY)); // not its own line
         withdraw(NEW_KEY, batch);
         append(LINE_KEY, 0, 0, "root", 1);
         assertEq(eventLog.nextSequence(depot, 0), 0, "each premises has a log of its own");

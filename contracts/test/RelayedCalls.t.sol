@@ -45,13 +45,14 @@ contract RelayedCallsTest is Fixture {
             return (address(eventLog), abi.encodeCall(eventLog.append, (3, odd, bytes32(seed), 7, consent)), consent);
         }
         if (kind == 1) {
+            bytes32 root = proposalOf(batch + odd).itemRoot;
             consent = consentOf(
                 key,
                 address(ledger),
-                "Release(uint64 batch,address signer,uint256 nonce,uint48 deadline)",
-                abi.encode(batch + odd)
+                "Release(uint64 batch,bytes32 itemRoot,address signer,uint256 nonce,uint48 deadline)",
+                abi.encode(batch + odd, root)
             );
-            return (address(ledger), abi.encodeCall(ledger.release, (batch + odd, consent)), consent);
+            return (address(ledger), abi.encodeCall(ledger.release, (batch + odd, root, consent)), consent);
         }
         if (kind == 2) {
             Status to = Status((seed >> 16) % 9);
