@@ -86,6 +86,7 @@ class Plant:
             network.start_chain()
             for company in network.companies:
                 network.make_gateway(company)
+            self.configure()
             network.register()
             network.start_gateways()
             network.introduce()
@@ -97,6 +98,9 @@ class Plant:
 
     def __exit__(self, *_: object) -> None:
         self.network.stop()
+
+    def configure(self) -> None:
+        """Called when the gateways' folders are there, before they start."""
 
     @property
     def maker(self) -> Running:
