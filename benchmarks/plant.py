@@ -38,6 +38,9 @@ class Caller:
     def get(self, path: str) -> Any:
         return orjson.loads(self._ask("GET", path, None))
 
+    def text(self, path: str) -> str:
+        return self._ask("GET", path, None).decode()
+
     def close(self) -> None:
         self._connection.close()
 
