@@ -20,7 +20,7 @@ from packtrace.gs1 import sgtin_uri
 from packtrace_gateway.demo import documents
 from packtrace_gateway.demo.companies import GTIN, MAKER
 
-EVENTS, QUICK_EVENTS = 20_000, 200
+EVENTS, QUICK_EVENTS = 5_000, 200
 IN_A_DOCUMENT = 100
 CALLS, QUICK_CALLS = 10, 2
 IN_A_CALL = 200
