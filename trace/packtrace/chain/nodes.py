@@ -209,6 +209,8 @@ class Nodes(Node):
 
     def _failed(self, endpoint: Endpoint, error: ChainError) -> None:
         with self._lock:
+            if self._clock() < endpoint.rests_until:
+                return  # many threads waited for the same answer: that is one failure
             if endpoint.state is not State.FAILING and self.several:
                 log.warning("a node is left alone for now: %s", error)
             endpoint.state = State.FOREIGN if error.field == "chainId" else State.FAILING
