@@ -38,6 +38,9 @@ class Caller:
     def get(self, path: str) -> Any:
         return orjson.loads(self._ask("GET", path, None))
 
+    def text(self, path: str) -> str:
+        return self._ask("GET", path, None).decode()
+
     def close(self) -> None:
         self._connection.close()
 
@@ -86,6 +89,7 @@ class Plant:
             network.start_chain()
             for company in network.companies:
                 network.make_gateway(company)
+            self.configure()
             network.register()
             network.start_gateways()
             network.introduce()
@@ -97,6 +101,9 @@ class Plant:
 
     def __exit__(self, *_: object) -> None:
         self.network.stop()
+
+    def configure(self) -> None:
+        """Called when the gateways' folders are there, before they start."""
 
     @property
     def maker(self) -> Running:

@@ -15,12 +15,14 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import anchoring, capture, decoding, gas, hand_over, library, machine, report, verdict
+from benchmarks import anchoring, capture, decoding, gas, hand_over, library, machine, report, soak, throughput, verdict
 from benchmarks.measuring import Bench, Figure
 
 RESULTS = Path(__file__).resolve().parent / "results"
-MODULES = (capture, verdict, hand_over, anchoring, gas, library, decoding)
-BENCHMARKS: dict[str, ModuleType] = {module.__name__.rpartition(".")[2]: module for module in MODULES}
+MODULES = (capture, verdict, hand_over, anchoring, throughput, gas, library, decoding)
+BY_NAME_ONLY = (soak,)  # takes minutes, and measures nothing: it looks for what breaks
+BENCHMARKS: dict[str, ModuleType] = {module.__name__.rpartition(".")[2]: module for module in (*MODULES, *BY_NAME_ONLY)}
+DEFAULT = [module.__name__.rpartition(".")[2] for module in MODULES]
 
 
 def main(
@@ -42,7 +44,7 @@ def main(
     try:
         described = machine.describe(place)
         console.print(", ".join(f"{name} {value}" for name, value in described.items()))
-        sections = {name: _run(name, quick, place / name, console) for name in only or BENCHMARKS}
+        sections = {name: _run(name, quick, place / name, console) for name in only or DEFAULT}
     finally:
         shutil.rmtree(place)
     if not quick or results:

@@ -18,6 +18,13 @@ WRONG = (None, 5, "hello", "0x", "0xzz", {}, [], {"number": "0x1"})
 Rewrite = Callable[[dict[str, Any], dict[str, Any]], None]
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that goes away, killed say, is no news here."""
+
+
 class Proxy:
     """Forwards to the node at `url`. `mode` is one of:
 
@@ -58,8 +65,7 @@ class Proxy:
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 

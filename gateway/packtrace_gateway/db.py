@@ -13,6 +13,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -87,6 +88,7 @@ class Database:
         self._writer = self._engine(url, 1, 1, begin="BEGIN IMMEDIATE", read_only=False)
         self._write_lock = threading.Lock()
         self._write_owner: int | None = None
+        self.writes, self.write_seconds = 0, 0.0  # so far: transactions, and how long they held the database
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -170,9 +172,12 @@ class Database:
         if not self._write_lock.acquire(timeout=WRITE_TIMEOUT):
             raise DatabaseBusyError("another write takes very long; send the request again")
         self._write_owner = threading.get_ident()
+        began = time.perf_counter()
         try:
             yield
         finally:
+            self.writes += 1
+            self.write_seconds += time.perf_counter() - began
             self._write_owner = None
             self._write_lock.release()
 

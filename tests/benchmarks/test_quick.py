@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ["capture", "verdict", "hand_over", "anchoring", "gas", "library", "decoding"]
+NAMES = ["capture", "verdict", "hand_over", "anchoring", "throughput", "gas", "library", "decoding"]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -59,3 +59,15 @@ def test_unknown_benchmark_is_refused_by_name(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "there is no benchmark speed" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(900)
+def test_short_soak_loses_nothing(tmp_path: Path) -> None:
+    """The soak's own end fails where something was lost; here it runs a few seconds."""
+    done = run("--only", "soak", "--quick", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = {figure["name"]: figure["value"] for figure in written(tmp_path)["sections"]["soak"]["figures"]}
+    assert figures["captures acknowledged"] > 0
+    assert figures["acknowledged events that are not final"] == 0
+    assert figures["events anchored twice"] == 0

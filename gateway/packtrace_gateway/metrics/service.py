@@ -1,12 +1,12 @@
 """The figures, read from the database and from the gateway's parts at the moment they are asked for."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import func
 from sqlmodel import Session, col, select
@@ -59,7 +59,7 @@ class _Figures(Collector):
     def describe(self) -> Iterable[GaugeMetricFamily]:
         return []  # nothing is asked while the gateway is put together
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         yield _gauge("packtrace_info", "The program's version; always 1.", 1, version=self._version)
         with self._database.read() as session:
             yield from self._calls(session)
@@ -125,7 +125,7 @@ class _Figures(Collector):
             lag = max(seen.head.number - read.number, 0)
             yield _gauge("packtrace_index_lag_blocks", "Blocks that the index of events is behind.", lag)
 
-    def _nodes(self) -> Iterator[GaugeMetricFamily]:
+    def _nodes(self) -> Iterator[Metric]:
         endpoints = self._node.endpoints
         state = GaugeMetricFamily(
             "packtrace_node_state", "1 for the state that a node is in (docs/operations.md).", labels=("node", "state")
@@ -140,10 +140,21 @@ class _Figures(Collector):
         yield _labelled("packtrace_node_failures", "A node's failures that are not forgiven yet.", "node", failures)
         seconds = {endpoint.node.shown: endpoint.seconds for endpoint in endpoints}
         yield _labelled("packtrace_node_answer_seconds", "How long a node's last probe took.", "node", seconds)
+        asked = {endpoint.node.shown: endpoint.asked for endpoint in endpoints}
+        yield _counted("packtrace_node_requests", "Questions to a node, without probes.", "node", asked)
+        spent = {endpoint.node.shown: endpoint.spent for endpoint in endpoints}
+        yield _counted("packtrace_node_request_seconds", "How long its answers took altogether.", "node", spent)
         disagree = self._node.disagreement is not None
         yield _gauge("packtrace_nodes_disagree", "Whether the nodes disagree about what is final.", disagree)
 
-    def _work(self) -> Iterator[GaugeMetricFamily]:
+    def _work(self) -> Iterator[Metric]:
+        database = self._database
+        yield CounterMetricFamily(
+            "packtrace_database_writes", "Transactions that wrote to the database.", value=database.writes
+        )
+        yield CounterMetricFamily(
+            "packtrace_database_write_seconds", "How long they held it altogether.", value=database.write_seconds
+        )
         workers = self._workers.health()
         failures = {worker.name: worker.failures for worker in workers}
         yield _labelled("packtrace_worker_failures", "A worker's failures in a row.", "worker", failures)
@@ -202,6 +213,13 @@ def _gauge(name: str, meaning: str, value: float, **labels: str) -> GaugeMetricF
 
 def _labelled(name: str, meaning: str, label: str, values: Any) -> GaugeMetricFamily:
     family = GaugeMetricFamily(name, meaning, labels=(label,))
+    for key, value in values.items():
+        family.add_metric((key,), value)
+    return family
+
+
+def _counted(name: str, meaning: str, label: str, values: Mapping[str, float]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, meaning, labels=(label,))
     for key, value in values.items():
         family.add_metric((key,), value)
     return family

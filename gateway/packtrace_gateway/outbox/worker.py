@@ -53,6 +53,7 @@ class OutboxWorker:
         """Let another process have the outbox."""
         with self._context.database.write() as session:
             self._context.ownership.release(session)
+        self._renewed = 0.0
 
     def _own(self) -> None:
         if not 0 <= time.monotonic() - self._renewed < LEASE_SECONDS / 4:

@@ -19,6 +19,7 @@ from eth_account import Account
 from packtrace.chain.deployment import Deployment
 from packtrace.chain.node import Node
 from packtrace_gateway.db import Database
+from packtrace_gateway.outbox import worker as worker_module
 from packtrace_gateway.outbox.context import Context, Policy
 from packtrace_gateway.outbox.models import State
 from packtrace_gateway.outbox.service import Outbox
@@ -32,6 +33,7 @@ sys.modules["network"] = network
 spec.loader.exec_module(network)
 
 ENDED = (State.FINAL, State.REVERTED)
+worker_module.RESEND_SECONDS = 0.5  # no block comes by itself here
 
 
 def child(database_url: str, node_url: str, deployment: Path, relayer: str, killed_at: int) -> None:

@@ -1,9 +1,11 @@
 """What machines and networks do to a call on its way. Nothing is lost, nothing is carried out twice."""
 
 import socket
+import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -13,6 +15,10 @@ from packtrace.chain.node import Node, NodeError
 from packtrace.chain.transactions import Message, send
 from packtrace_gateway.outbox import calls, moves
 from packtrace_gateway.outbox.models import Outcome, State
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from benchmarks.unreliable import Proxy
 
 
 def entries(bench):
@@ -42,6 +48,27 @@ def test_reorganisation_sends_the_same_bytes_again(network, database, bench_of, 
         assert (row.signature, [a.raw for a in bench.context.outbox.attempts(number)]) == before[number]
         assert row.block_hash == network.node.block(row.block_number).hash
     assert entries(bench) == 2
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_reorganisation_up_to_one_block_beyond_finality_loses_nothing(network, database, bench_of, depth):
+    """Finality is two blocks: the deepest one breaks the chain's promise."""
+    bench = bench_of(network, database, finality=2)
+    network.devnet.mine(3)
+    numbers = [bench.append() for _ in range(4)]
+    bench.until(numbers[-1], State.INCLUDED, passes=30)
+    final = {number for number in numbers if bench.row(number).state == State.FINAL}
+    assert final
+    network.devnet.reorg(depth)
+    bench.run()
+    retracted = {number for what, number in bench.recorder.told if what == "retracted"}
+    assert retracted == set(numbers[-depth:])
+    assert bool(retracted & final) == (depth > 2)
+    bench.until(numbers[-1], State.INCLUDED, passes=30)
+    network.devnet.mine(3)
+    bench.until(numbers[-1], State.FINAL)
+    assert {bench.row(number).state for number in numbers} == {State.FINAL}
+    assert [log.args["sequence"] for log in network.events("EventLog", "Appended")] == [0, 1, 2, 3]
 
 
 def test_block_that_was_final_and_is_lost_is_healed_too(network, database, bench_of):
@@ -99,7 +126,76 @@ def test_devnet_killed_and_restarted_without_its_last_blocks(own_network, databa
     assert entries(bench) == 5
 
 
+def test_devnet_killed_and_restarted_with_all_its_blocks(own_network, database, bench_of):
+    bench = bench_of(own_network, database)
+    done = bench.append()
+    bench.until(done, State.INCLUDED)
+    own_network.devnet.pause_mining()
+    waiting = bench.append()
+    bench.until(waiting, State.BROADCAST)
+    own_network.devnet.save()
+    own_network.devnet.kill()  # the pool is lost
+    bench.run()
+    own_network.devnet.start()
+    bench.until(waiting, State.INCLUDED, passes=30)
+    assert [what for what, _ in bench.recorder.told] == ["included", "included"], "nothing was taken back"
+    assert entries(bench) == 2
+    assert len(bench.context.outbox.attempts(waiting)) == 1
+
+
 # ---- the node ----
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [
+        ("hang", "no answer within 0.5 s"),
+        ("late", "no answer within 0.5 s"),
+        ("refuse", "no connection"),
+        ("page", "is not an Ethereum node"),
+        ("wrong", ""),
+        ("drop", ""),
+    ],
+)
+def test_only_node_that_misbehaves_delays_and_loses_nothing(bench, network, mode, told):
+    with Proxy(network.devnet.url, delay=2) as proxy:
+        bench.context.node = Node(proxy.url, 0.5)
+        numbers = [bench.append() for _ in range(2)]
+        proxy.become(mode)
+        for _ in range(8):
+            bench.run()
+        if told:
+            assert told in bench.context.outbox.trouble
+            assert {bench.row(number).state for number in numbers} == {State.QUEUED}
+        proxy.become("good")
+        bench.until(numbers[-1], State.INCLUDED, passes=30)
+    assert bench.context.outbox.trouble is None
+    assert entries(bench) == 2
+
+
+# ---- the clock ----
+
+
+@pytest.mark.parametrize("offset", [3_600, -3_600])
+@pytest.mark.parametrize("reached", [State.QUEUED, State.BROADCAST, State.INCLUDED])
+def test_clock_that_is_moved_by_an_hour_changes_nothing(bench, network, monkeypatch, offset, reached):
+    real = time.time
+    network.devnet.pause_mining()
+    number = bench.append()
+    if reached != State.QUEUED:
+        bench.until(number, State.BROADCAST)
+    if reached == State.INCLUDED:
+        network.devnet.mine()
+        bench.until(number, State.INCLUDED)
+    monkeypatch.setattr(time, "time", lambda: real() + offset)
+    following = bench.append()
+    bench = bench.again()  # a gateway that is started again has no other lease either
+    bench.until(following, State.INCLUDED, passes=30, mine=True)
+    monkeypatch.setattr(time, "time", real)
+    last = bench.append(sequence=2)
+    bench.until(last, State.INCLUDED, passes=30, mine=True)
+    assert [len(bench.context.outbox.attempts(n)) for n in (number, following, last)] == [1, 1, 1]
+    assert entries(bench) == 3
 
 
 def test_rows_wait_while_the_node_does_not_answer(bench):

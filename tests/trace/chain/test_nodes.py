@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +151,14 @@ def test_rest_of_a_failing_node_grows_and_is_bounded(network: Network, make: Mak
         clock.now = nodes.endpoints[0].rests_until
     assert rests[:4] == [1, 2, 4, 8]
     assert rests[-1] == LONGEST_REST
+
+
+def test_many_questions_that_fail_together_are_one_failure(network: Network, make: Make, clock: Clock) -> None:
+    nodes, (first, _) = make(clock=clock)
+    first.become("hang")
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda _: licensed(network, nodes), range(8))) == [[True]] * 8
+    assert nodes.endpoints[0].failures == 1
 
 
 def test_where_none_is_well_only_one_is_tried_and_the_reason_is_told(network: Network, make: Make) -> None:

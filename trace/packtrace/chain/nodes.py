@@ -86,6 +86,8 @@ class Endpoint:
     seconds: float = 0.0
     head: Block | None = None
     final: Block | None = None
+    asked: int = 0  # questions so far, without probes
+    spent: float = 0.0  # seconds that the answers took altogether
 
     @property
     def trusted(self) -> bool:
@@ -194,14 +196,21 @@ class Nodes(Node):
         raise trouble
 
     def _asked(self, endpoint: Endpoint, question: Callable[[Node], T]) -> T:
+        began = time.perf_counter()
         try:
             return question(endpoint.node)
         except ChainUnreachable as error:
             self._failed(endpoint, error)
             raise
+        finally:
+            with self._lock:
+                endpoint.asked += 1
+                endpoint.spent += time.perf_counter() - began
 
     def _failed(self, endpoint: Endpoint, error: ChainError) -> None:
         with self._lock:
+            if self._clock() < endpoint.rests_until:
+                return  # many threads waited for the same answer: that is one failure
             if endpoint.state is not State.FAILING and self.several:
                 log.warning("a node is left alone for now: %s", error)
             endpoint.state = State.FOREIGN if error.field == "chainId" else State.FAILING
