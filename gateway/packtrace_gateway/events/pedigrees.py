@@ -128,6 +128,22 @@ class PedigreeReader:
         self._load([event])
         return self._disclosure(self._events[event], {uri: position})
 
+    def commissioned(self, event: int, start: int, stop: int) -> Disclosure:
+        """A commissioning that was recorded here, with its packs from position `start` to before `stop`."""
+        self._load([event])
+        tiles = self._tiles_of(event, range(start >> TILE_HEIGHT, ((stop - 1) >> TILE_HEIGHT) + 1))
+        first = start >> TILE_HEIGHT << TILE_HEIGHT
+        wanted = {uri: position for position, uri in enumerate(tiles, first) if start <= position < stop}
+        return self._disclosure(self._events[event], wanted)
+
+    def _tiles_of(self, event: int, numbers: Sequence[int]) -> list[str]:
+        """The items of neighbouring tiles."""
+        found: dict[int, bytes] = {}
+        for chunk in bulk.chunks(numbers):
+            rows = bulk.rows(self._session, _TILES, event=event, level=0, numbers=chunk)
+            found |= {row.number: row.data for row in rows}
+        return [uri for number in numbers for uri in found[number].decode().split("\n")]
+
     def header(self, event: int) -> Disclosure:
         """An event without its items."""
         stored = self._session.get_one(StoredEvent, event)

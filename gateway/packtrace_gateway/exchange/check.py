@@ -23,7 +23,7 @@ from packtrace.evidence import (
     disbelieved,
     logistic_link,
 )
-from packtrace.facts import CustodyState, Facts, UnitFacts, unit_number
+from packtrace.facts import CustodyState, Facts, PartyFacts, UnitFacts, unit_number
 from packtrace.gs1 import split_sgtin_uri
 from packtrace.product import Product, gtin_hash
 from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
@@ -247,7 +247,7 @@ class ChainFacts:
     facts: Facts
     batches: Mapping[int, UnitFacts]
     holders: Mapping[str, int | None]
-    own_roles: int
+    own: PartyFacts | None
 
 
 ROLE_REGULATOR = 1  # IPartyRegistry
@@ -271,7 +271,7 @@ def gathered(reader: ChainReader, contents: Contents) -> ChainFacts:
         facts,
         {units[unit]: known for unit, known in found.items()},
         {gtin: reader.mah_of_gtin(gtin_hash(gtin), view) for gtin in gtins},
-        facts.parties[own].roles if own in facts.parties else 0,
+        facts.parties.get(own),
     )
 
 
@@ -292,11 +292,19 @@ def compared(contents: Contents, chain: ChainFacts) -> Findings:
         _compare_batch(batch, chain, findings)
     _compare_content(contents.links, chain.facts, findings)
     if contents.package.kind == COMMISSIONING:
-        if not chain.own_roles & ROLE_REGULATOR:
-            findings.broken.append("commissioning data are for the authority, and this party is none")
+        if not _may_have_commissionings(chain):
+            message = "commissioning data are for the authority and the product's holder, and this party is neither"
+            findings.broken.append(message)
     else:
         _compare_custody(contents.package, chain.facts, findings)
     return findings
+
+
+def _may_have_commissionings(chain: ChainFacts) -> bool:
+    """The authority, and who holds the marketing authorisation of all that the package tells of."""
+    if chain.own is None:
+        return False
+    return bool(chain.own.roles & ROLE_REGULATOR) or set(chain.holders.values()) == {chain.own.company}
 
 
 def _latest(event: VerifiedEvent, facts: Facts) -> str:

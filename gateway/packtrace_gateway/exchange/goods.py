@@ -5,7 +5,7 @@ Everything works in the caller's database transaction.
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import orjson
 from sqlalchemy import func, select, update
@@ -26,6 +26,7 @@ from packtrace_gateway.exchange.models import (
     Goods,
     HandOver,
     HandOverState,
+    HeldBatch,
     ShippedUnit,
 )
 from packtrace_gateway.exchange.package import MOST_UNITS, SHIPMENT, Package
@@ -40,6 +41,8 @@ OPEN = "it is expected in another shipment that is open; cancelled or refused, t
 TAKEN_IN = (Place.HERE, Place.UNPACKED, Place.SHIPPED)
 TURNED_AWAY = (Goods.REFUSING, Goods.REFUSED)
 NO_DATA = "its data are not here yet: it waits in quarantine for the sender's gateway"
+
+UNIT_COLUMNS = ("prefix", "suffix", "event", "position", "place", "parent")
 
 
 class ContradictionError(LifecycleError):
@@ -167,6 +170,7 @@ class GoodsService:
             for digest, (disclosure, event) in contents.events.items()
         }
         if not shipment:
+            self._elsewhere(session, contents, events)
             return
         units = self._logistic_units(session, contents, events)
         self._packs(session, contents, events, units)
@@ -260,10 +264,7 @@ class GoodsService:
         """New packs get their rows; those that are known already get their new parent."""
         packs = {uri: where for uri, where in contents.packs().items() if uri in contents.inside}
         known = self._store.units(session, packs)
-        for uri, (event, position, _, _) in known.items():
-            if (event, position) != (events[packs[uri][0]], packs[uri][1]):
-                message = "the package has a pack that is known from another commissioning: two packs with one serial"
-                raise ContradictionError(message, value=uri, rule=RULE)
+        _check_commissionings(packs, known, events)
         new = [uri for uri in packs if uri not in known]
         prefixes = self._store.prefixes.stored(session, {split(uri)[0] for uri in new})
         rows = []
@@ -273,14 +274,31 @@ class GoodsService:
             parent = contents.parents.get(uri)
             inside = _id(units[parent]) if parent else None
             rows.append((prefixes[prefix], suffix, events[digest], position, int(Place.HERE), inside))
-        columns = ("prefix", "suffix", "event", "position", "place", "parent")
-        bulk.insert(session, Unit, columns, sorted(rows))
+        bulk.insert(session, Unit, UNIT_COLUMNS, sorted(rows))
         moved: dict[str, list[str]] = defaultdict(list)
         for uri in known:
             if uri in contents.parents:
                 moved[contents.parents[uri]].append(uri)
         for parent, children in moved.items():
             self._store.put_inside(session, children, units[parent], Place.HERE)
+
+    def _elsewhere(self, session: Session, contents: Contents, events: dict[bytes, int]) -> None:
+        """Packs of ours that others commissioned: we answer for them, wherever they are."""
+        packs = contents.packs()
+        known = self._store.units(session, packs)
+        _check_commissionings(packs, known, events)
+        new = [uri for uri in packs if uri not in known]
+        prefixes = self._store.prefixes.stored(session, {split(uri)[0] for uri in new})
+        rows = [
+            (prefixes[split(uri)[0]], split(uri)[1], events[packs[uri][0]], packs[uri][1], int(Place.UNKNOWN), None)
+            for uri in new
+        ]
+        bulk.insert(session, Unit, UNIT_COLUMNS, sorted(rows))
+        for batch in contents.batches:
+            event = events[batch.event.digest]
+            here = session.execute(select(func.count()).select_from(Unit).where(Unit.event == event)).scalar_one()  # type: ignore
+            if batch.event.items and here == sum(batch.event.header.counts.values()):
+                session.merge(HeldBatch(batch=batch.number, event=event))
 
     def _announce(self, session: Session, arrival: Arrival, contents: Contents, units: dict[str, LogisticUnit]) -> None:
         """What was shipped is expected; or accepted, where the goods came before their data."""
@@ -312,6 +330,17 @@ class GoodsService:
             if model is ArrivalUnit:
                 statement = statement.where(ArrivalUnit.arrival != arrival)  # type: ignore[arg-type]
             session.execute(statement.values(goods=end))
+
+
+def _check_commissionings(
+    packs: Mapping[str, tuple[bytes, int]],
+    known: Mapping[str, tuple[int, int, int, int | None]],
+    events: Mapping[bytes, int],
+) -> None:
+    for uri, (event, position, _, _) in known.items():
+        if (event, position) != (events[packs[uri][0]], packs[uri][1]):
+            message = "the package has a pack that is known from another commissioning: two packs with one serial"
+            raise ContradictionError(message, value=uri, rule=RULE)
 
 
 def add_hand_over(

@@ -26,8 +26,9 @@ from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange.client import PartnerClient
 from packtrace_gateway.exchange.directory import Directory
 from packtrace_gateway.exchange.errors import PartnerError
+from packtrace_gateway.exchange.models import HeldBatch
 from packtrace_gateway.keys import KeyRing, Purpose
-from packtrace_gateway.ledger.models import BatchRow, RegistryRow
+from packtrace_gateway.ledger.models import BatchEventRow, BatchRow, BatchState, RegistryRow
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 
@@ -78,7 +79,8 @@ class Locator:
         with self.database.read() as session:
             disclosure = PedigreeReader(self.store, session).commissioning(sgtin_uri(scan.gtin, scan.serial))
             if disclosure is None and self._made_elsewhere(session, scan.gtin):
-                raise NotFoundError("this product is also commissioned elsewhere", field="gtin", value=scan.gtin)
+                message = "a batch of this product was commissioned elsewhere, and its packs are not known here (yet)"
+                raise NotFoundError(message, field="gtin", value=scan.gtin)
         kind: Kind = "never"
         pedigree = None
         if disclosure is not None:
@@ -88,7 +90,10 @@ class Locator:
         return sign_answer(self.keys.account(Purpose.OPERATE), kind, scan, int(time.time()), pedigree)
 
     def _made_elsewhere(self, session: Session, gtin: str) -> bool:
-        """Whether other premises (a contract manufacturer's) proposed a batch of it, by the followed chain."""
+        """Whether other premises (a contract manufacturer's) proposed a batch of it whose packs are not all known here.
+
+        By the followed chain. A withdrawn batch has no packs that anybody could ask for.
+        """
         key = "0x" + product_key(session.get_one(ProductSecret, gtin).secret, gtin).hex()
         registered = select(RegistryRow).where(RegistryRow.event == "ProductRegistered")  # type: ignore[arg-type]
         mine = registered.where(RegistryRow.party == self.settings.company)  # type: ignore[arg-type]
@@ -96,7 +101,10 @@ class Locator:
         products = [int(str(entry["product"])) for entry in args if entry["productKey"] == key]
         first, end = batch_number(self.settings.party, 0), batch_number(self.settings.party + 1, 0)
         own: Any = BatchRow.batch.between(first, end - 1)  # type: ignore[attr-defined]
-        theirs = (BatchRow.product.in_(products), not_(own))  # type: ignore[attr-defined]
+        known = select(HeldBatch.batch)  # type: ignore[call-overload]
+        withdrawn = select(BatchEventRow.batch).where(BatchEventRow.state == BatchState.WITHDRAWN)  # type: ignore
+        missing = (BatchRow.batch.not_in(known), BatchRow.batch.not_in(withdrawn))  # type: ignore[attr-defined]
+        theirs = (BatchRow.product.in_(products), not_(own), *missing)  # type: ignore[attr-defined]
         return session.execute(select(BatchRow).where(*theirs).limit(1)).first() is not None
 
     def _is_ours(self, gtin: str) -> bool:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from packtrace_gateway.ledger.columns import words
+from packtrace_gateway.ledger.columns import Unsigned64, words
 
 # One request carries one piece; the last one of a package is shorter.
 PIECE_BYTES = 1 << 20
@@ -81,6 +81,14 @@ class HandOverPiece(SQLModel, table=True):
     hand_over: int = Field(sa_column=Column(_ID, ForeignKey("hand_over.id"), primary_key=True))
     number: int = Field(sa_column=Column(Integer, primary_key=True))
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class HeldBatch(SQLModel, table=True):
+    """A batch of this company's product that others commissioned, and all of whose packs are known here."""
+
+    __tablename__ = "held_batch"
+    batch: int = Field(sa_column=Column(Unsigned64, primary_key=True, autoincrement=False))
+    event: int = Field(sa_column=Column(_ID, ForeignKey("event.id"), nullable=False))
 
 
 class ShippedUnit(SQLModel, table=True):

@@ -58,7 +58,7 @@ class Receiving:
         reader: ChainReader,
         goods: GoodsService,
     ) -> None:
-        self._party = settings.party
+        self._party, self._company = settings.party, settings.company
         self._database = database
         self._keys = keys
         self._network = directory.network
@@ -208,7 +208,9 @@ class Receiving:
         if packages.digest(data) != arrival.digest:
             raise EvidenceError("the bytes that came are not those that were announced", rule="SHA-256")
         package = packages.from_cbor(data)
-        if package.sender != arrival.sender or package.receiver != self._party:
+        # Commissionings are told to the company that holds the product, whichever premises' gateway it has.
+        ours = (self._party, self._company) if package.kind == packages.COMMISSIONING else (self._party,)
+        if package.sender != arrival.sender or package.receiver not in ours:
             raise EvidenceError(
                 f"the package is from party {package.sender} to party {package.receiver}",
                 rule=f"from party {arrival.sender} to party {self._party}",

@@ -35,6 +35,7 @@ from packtrace_gateway.exchange.goods import add_hand_over
 from packtrace_gateway.exchange.models import PIECE_BYTES, Goods, HandOver, HandOverPiece, HandOverState, ShippedUnit
 from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
 from packtrace_gateway.exchange.timing import REST, SLOW_SECONDS, backoff, due
+from packtrace_gateway.ledger.models import BatchRow
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
@@ -48,7 +49,8 @@ LONGEST_WAIT = 60.0  # for a receipt
 LONGEST_LOOK = 2.0  # for what our own database says of the chain
 LONGEST_SILENCE = 300.0  # for a partner that does not answer
 LONGEST_STATE = 40  # characters of a partner's word for how far it is
-MOST_BATCHES = 100  # that one pass finds for the authority
+MOST_BATCHES = 100  # that one pass finds to tell of
+MOST_ITEMS = 1 << 18  # of a commissioning in one package: a third of the bytes that a pedigree may have
 UNSENT = (HandOverState.READY, HandOverState.SENDING)
 
 
@@ -85,6 +87,8 @@ class Sending:
         self._store = store
         self._directory = directory
         self._client = client
+        self._answered_here: set[int] = set()
+        """Companies that name this very gateway in the registry; it is asked once."""
 
     def run_once(self) -> float:
         """One step for each hand-over that is due; the seconds until the next time."""
@@ -167,22 +171,41 @@ class Sending:
         if everything:
             self._postpone(hand_over.receiver, wait)
 
-    # ---- commissioning, to the authority ----
+    # ---- commissioning, to the authority and to the holder of the product ----
 
     def _find_batches(self) -> None:
-        """Batches that were commissioned here and not yet handed to the authority."""
+        """Batches that were commissioned here and not yet handed to the authority, or to their product's holder."""
         regulator = self._settings.regulator
-        if regulator is None or regulator == self._settings.party:
-            return
-        known = select(HandOver.event).where(HandOver.kind == COMMISSIONING)  # type: ignore
-        new = (CommissionedBatch.event.not_in(known), CommissionedBatch.state.not_in(NOT_ON_CHAIN))  # type: ignore[attr-defined]
-        query = select(CommissionedBatch).where(*new)
+        new: list[tuple[CommissionedBatch, int, list[str]]] = []
         with self._database.read() as session:
-            batches = session.execute(query.limit(MOST_BATCHES)).scalars().all()
-        if batches:
+            if regulator is not None and regulator != self._settings.party:
+                query = select(CommissionedBatch).where(*_untold(regulator)).limit(MOST_BATCHES)
+                new += [(batch, regulator, []) for batch in session.execute(query).scalars()]
+            for batch, holder in self._made_for_others(session):
+                starts = range(0, batch.count, MOST_ITEMS)
+                new += [(batch, holder, [str(at), str(min(at + MOST_ITEMS, batch.count))]) for at in starts]
+        if new:
             with self._database.write() as session:
-                for batch in batches:
-                    add_hand_over(session, COMMISSIONING, batch.event, regulator, [], [batch.outbox])
+                for batch, receiver, span in new:
+                    add_hand_over(session, COMMISSIONING, batch.event, receiver, span, [batch.outbox])
+
+    def _made_for_others(self, session: Session) -> list[tuple[CommissionedBatch, int]]:
+        """Batches of which another company (or another gateway of ours) answers to who asks for a pack."""
+        query = (
+            select(CommissionedBatch, BatchRow.mah)  # type: ignore[call-overload]
+            .join(BatchRow, BatchRow.batch == CommissionedBatch.number)
+            .where(BatchRow.mah.not_in(self._answered_here), *_untold(BatchRow.mah))  # type: ignore[attr-defined]
+        )
+        found = [(batch, mah) for batch, mah in session.execute(query.limit(MOST_BATCHES))]
+        for mah in {mah for _, mah in found}:
+            try:
+                here = self._directory.endpoint(mah) == (self._settings.endpoint or "").rstrip("/")
+            except (ChainError, PartnerError) as error:
+                log.debug("the holder %d cannot be told of its batches: %s", mah, error)
+                return []
+            if here:
+                self._answered_here.add(mah)
+        return [(batch, mah) for batch, mah in found if mah not in self._answered_here]
 
     # ---- making the package ----
 
@@ -195,6 +218,8 @@ class Sending:
             reader = PedigreeReader(self._store, session)
             if hand_over.kind == SHIPMENT:
                 disclosures = reader.of(reader.contents(uris))
+            elif uris:  # the first item, and the one after the last
+                disclosures, uris = (reader.commissioned(hand_over.event, int(uris[0]), int(uris[1])),), []
             else:
                 disclosures = (reader.header(hand_over.event),)
             self._check_disclosures(session, disclosures)
@@ -316,14 +341,16 @@ class Sending:
     def _finish(self, hand_over: HandOver, plain: object) -> None:
         """Keep the receipt, if it is the receiver's and about this package."""
         receipt, signer = receipts.read(plain)
-        expected = (self._directory.network, hand_over.digest, self._settings.party, hand_over.receiver)
-        if (receipt.network, receipt.package, receipt.sender, receipt.receiver) != expected:
+        expected = (self._directory.network, hand_over.digest, self._settings.party)
+        if (receipt.network, receipt.package, receipt.sender) != expected:
             raise EvidenceError("the partner's receipt is for another package", rule="receipt")
         try:
             peer = self._directory.peer(signer)
         except ChainRefusal as error:
             raise EvidenceError(f"the partner's receipt is signed by no valid key: {error.message}") from error
-        if peer.party != hand_over.receiver:
+        # A company is told through one of its premises.
+        company = peer.company if hand_over.kind == COMMISSIONING else None
+        if peer.party != receipt.receiver or hand_over.receiver not in (peer.party, company):
             raise EvidenceError(f"the partner's receipt is signed by party {peer.party}", rule="receipt")
         accepted = receipt.outcome == "accepted"
         with self._database.write() as session:
@@ -339,6 +366,13 @@ class Sending:
                 stored.error = None if accepted else "; ".join(receipt.reasons)
             stored.updated_at = time.time()
             session.add(stored)
+
+
+def _untold(receiver: Any) -> tuple[Any, ...]:
+    """Batches on chain that were not handed to this receiver."""
+    mine = (HandOver.kind == COMMISSIONING, HandOver.event == CommissionedBatch.event, HandOver.receiver == receiver)
+    told = select(HandOver.event).where(*mine)  # type: ignore
+    return CommissionedBatch.state.not_in(NOT_ON_CHAIN), ~told.exists()  # type: ignore[attr-defined]
 
 
 def _doubted() -> ColumnElement[bool]:

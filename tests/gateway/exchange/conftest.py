@@ -261,6 +261,24 @@ class World:
     def __getitem__(self, number: int) -> Party:
         return self.parties[number]
 
+    def join(self, folder: Path, number: int, roles: int, *purposes: Purpose) -> Party:
+        """Another company with a gateway comes in."""
+        plant = self[PLANT].settings
+        own = make_settings(folder, number, self.devnet, Path(plant.deployment))
+        for purpose in purposes:
+            keys.add_key(own, purpose)
+        ROLES[number], self.parties[number] = roles, Party(number, own)
+        _register_party(self, self[number])
+        self[number].start()
+        _introduce_partners(self)
+        return self[number]
+
+    def authorise(self, **body: Any) -> None:
+        """The holder lets a line, or a qualified person, act for the product."""
+        plant = self[PLANT]
+        path = f"/outbox/{plant.post(f'/products/{GTIN}/authorisations', body)['outbox']}"
+        wait_for(lambda: plant.get(path)["state"] in ("included", "final"), about=plant.trouble)
+
     def signers(self, number: int, purpose: Purpose = Purpose.OPERATE) -> list[str]:
         """Addresses of a party's keys."""
         return [address for kind, address in keys.addresses(self[number].settings) if kind is purpose]
@@ -409,41 +427,47 @@ def _register(world: World) -> None:
         world.admin.register_party(
             MAH, company=MAH, roles=ROLES[MAH], gln_commitment=bytes(32), name="Maker", endpoint=plant.endpoint or ""
         )
-        for number, party in world.parties.items():
-            own = party.settings
-            world.admin.register_party(
-                number,
-                company=own.company,
-                roles=ROLES[number],
-                gln_commitment=gln_commitment(bytes.fromhex(own.gln_salt), own.gln),
-                name=own.name,
-                endpoint=own.endpoint or "",
-            )
-            for purpose, address in keys.addresses(own):
-                if purpose in BITS:
-                    world.admin.add_key(number, address, BITS[purpose])
     for party in world.parties.values():
-        for purpose, address in keys.addresses(party.settings):
-            if purpose is Purpose.RELAYER:
-                world.devnet.fund(address, 10**24)
+        _register_party(world, party)
 
 
-def _introduce(world: World) -> None:
+def _register_party(world: World, party: Party) -> None:
+    own, number = party.settings, party.number
+    with world.admin.together():
+        world.admin.register_party(
+            number,
+            company=own.company,
+            roles=ROLES[number],
+            gln_commitment=gln_commitment(bytes.fromhex(own.gln_salt), own.gln),
+            name=own.name,
+            endpoint=own.endpoint or "",
+        )
+        for purpose, address in keys.addresses(own):
+            if purpose in BITS:
+                world.admin.add_key(number, address, BITS[purpose])
+    for purpose, address in keys.addresses(own):
+        if purpose is Purpose.RELAYER:
+            world.devnet.fund(address, 10**24)
+
+
+def _introduce_partners(world: World) -> None:
     for one in world.parties.values():
         for other in world.parties.values():
             if one is not other:
                 body = {"party": other.number, "salt": other.settings.gln_salt, "name": other.settings.name}
                 assert one.http.put(f"/partners/{other.settings.gln}", json=body).status_code == 204
+
+
+def _introduce(world: World) -> None:
+    _introduce_partners(world)
     plant = world[PLANT]
     product = plant.post("/products", {"gtin": GTIN})
     with world.admin.together():
         world.admin.register_product(bytes.fromhex(product["productKey"]), MAH)
         world.admin.list_gtin(bytes.fromhex(product["gtinHash"]), MAH)
     quality = dict(keys.addresses(plant.settings))[Purpose.QUALITY]
-    for body in ({"line": PLANT, "until": FOREVER}, {"quality": quality, "until": FOREVER}):
-        row = plant.post(f"/products/{GTIN}/authorisations", body)["outbox"]
-        path = f"/outbox/{row}"
-        wait_for(lambda path=path: plant.get(path)["state"] in ("included", "final"), about=plant.trouble)
+    world.authorise(line=PLANT, until=FOREVER)
+    world.authorise(quality=quality, until=FOREVER)
 
 
 class ByHand:

@@ -200,7 +200,9 @@ def test_commissioning_data_are_the_senders_own() -> None:
 # ---- against the chain ----
 
 
-def chain(contents: Contents, *, time: int = 1_795_412_500, roles: int = 16, **unit: Any) -> ChainFacts:
+def chain(
+    contents: Contents, *, time: int = 1_795_412_500, roles: int = 16, company: int = SHOP, **unit: Any
+) -> ChainFacts:
     """A chain that confirms everything but what the test changes; batches are left out."""
     entries = {
         event.seal.entry: EntryFacts(event.seal_root or b"", event.seal.count, time, "0x")
@@ -211,13 +213,13 @@ def chain(contents: Contents, *, time: int = 1_795_412_500, roles: int = 16, **u
         link.number: replace(LogisticFacts(CustodyState.IN_TRANSIT, MAKER, SHOP, 0, link.content), **unit)
         for link in contents.links
     }
-    parties = {SHOP: PartyFacts(SHOP, roles, True, "", "", bytes(32))}
+    parties = {SHOP: PartyFacts(company, roles, True, "", "", bytes(32))}
     block = Block(1, bytes(32), time)
     facts = Facts(
         chain_id=31337, block=block, final_block=1, entries=entries, parties=parties, logistic=logistic,
         keys={"0x": KeyFacts(MAKER, 1, True)},
     )  # fmt: skip
-    return ChainFacts(facts, {}, {GTIN: 10}, roles)
+    return ChainFacts(facts, {}, {GTIN: 10}, parties[SHOP])
 
 
 @pytest.fixture
@@ -287,3 +289,6 @@ def test_only_the_authority_takes_commissioning_data() -> None:
     assert contents.broken == []
     assert "for the authority" in compared(contents, chain(contents)).broken[0]
     assert compared(contents, chain(contents, roles=1)).broken == []
+    assert compared(contents, chain(contents, company=10)).broken == []
+    unknown = replace(chain(contents, company=10), own=None)
+    assert "for the authority" in compared(contents, unknown).broken[0]

@@ -1,0 +1,94 @@
+"""A contract manufacturer commissions for the holder: the holder's gateway is told, and answers for those packs."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from packtrace.chain.registry import FOREVER
+from packtrace_gateway.events.models import ProductSecret
+from packtrace_gateway.exchange.models import HandOver, HeldBatch
+from packtrace_gateway.exchange.package import COMMISSIONING
+from packtrace_gateway.keys import Purpose
+
+MAH, PLANT, PHARMACY, CONTRACTOR = 10, 11, 30, 50
+MANUFACTURER = 4
+EXPIRY = "2031-05-31"
+COUNT = 300  # more than one tile of the tree
+GTIN = "09506000134352"
+
+
+@pytest.fixture(scope="module")
+def contractor(world: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Premises of another company, whose line and qualified person the holder authorised."""
+    joined = world.join(tmp_path_factory.mktemp("contractor"), CONTRACTOR, MANUFACTURER, Purpose.LINE, Purpose.QUALITY)
+    with world[PLANT].gateway.database.read() as session:
+        secret = session.execute(select(ProductSecret.secret)).scalar_one()
+    joined.post("/products", {"gtin": GTIN, "secret": secret.hex()})
+    (quality,) = world.signers(CONTRACTOR, Purpose.QUALITY)
+    world.authorise(line=CONTRACTOR, until=FOREVER)
+    world.authorise(quality=quality, until=FOREVER)
+    return joined
+
+
+def made(world: Any, contractor: Any, packs: list[str]) -> int:
+    number: int = contractor.capture(contractor.commission(packs, "C1"))[0]["batch"]
+    for state, then in (("proposed", f"/batches/{number}/release"), ("released", None)):
+        world.wait(
+            lambda state=state: [b["state"] for b in contractor.get("/batches") if b["number"] == number] == [state]
+        )
+        if then:
+            contractor.post(then)
+    return number
+
+
+def held(world: Any, batch: int) -> bool:
+    with world[PLANT].gateway.database.read() as session:
+        return session.get(HeldBatch, batch) is not None
+
+
+def test_the_holder_answers_for_packs_that_a_contract_manufacturer_made(world: Any, contractor: Any) -> None:
+    pharmacy, packs = world[PHARMACY], world.packs(COUNT)
+    never = packs[0] + "X"
+    world.lot(world.packs(1))  # the holder makes some itself
+    assert pharmacy.verify(never, lot="C1", expiry=EXPIRY)["headline"] == "unknown serial"
+    with world.holding(CONTRACTOR, "hand-over"):
+        batch = made(world, contractor, packs)
+        # The holder's gateway sees on chain that there is a batch that it does not know, and denies nothing.
+        world.wait(lambda: pharmacy.verify(never, lot="C1", expiry=EXPIRY)["headline"] == "not verified")
+        assert pharmacy.verify(packs[7], lot="C1", expiry=EXPIRY)["headline"] == "not verified"
+        assert not held(world, batch)
+    world.wait(lambda: held(world, batch))
+    for pack in (packs[0], packs[255], packs[256], packs[-1]):
+        assert pharmacy.verify(pack, lot="C1", expiry=EXPIRY)["headline"] == "custody gap", "genuine, and not from here"
+    assert pharmacy.verify(packs[0], lot="C2")["headline"] == "not this product's data"
+    assert pharmacy.verify(never, lot="C1", expiry=EXPIRY)["headline"] == "unknown serial"
+    with contractor.gateway.database.read() as session:
+        query = select(HandOver.receiver, HandOver.state).where(HandOver.kind == COMMISSIONING)
+        assert session.execute(query).all() == [(MAH, "delivered")]
+
+
+def test_a_batch_in_parts_is_held_when_all_of_it_is_here(
+    world: Any, contractor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from packtrace_gateway.exchange import sending
+
+    monkeypatch.setattr(sending, "MOST_ITEMS", 100)
+    packs = world.packs(COUNT)
+    batch = made(world, contractor, packs)
+    world.wait(lambda: held(world, batch))
+    assert world[PHARMACY].verify(packs[150], lot="C1", expiry=EXPIRY)["headline"] == "custody gap"
+    with contractor.gateway.database.read() as session:
+        query = select(HandOver.units).where(HandOver.kind == COMMISSIONING).order_by(HandOver.id.desc()).limit(3)
+        assert sorted(session.execute(query).scalars()) == ['["0","100"]', '["100","200"]', '["200","300"]']
+
+
+def test_a_withdrawn_batch_keeps_nobody_from_an_answer(world: Any, contractor: Any) -> None:
+    packs = world.packs(2)
+    with world.holding(CONTRACTOR, "hand-over"):
+        number = contractor.capture(contractor.commission(packs, "C9"))[0]["batch"]
+        pharmacy = world[PHARMACY]
+        world.wait(lambda: pharmacy.verify(packs[0], lot="C9", expiry=EXPIRY)["headline"] == "not verified")
+        world.wait(lambda: [b["state"] for b in contractor.get("/batches") if b["number"] == number] == ["proposed"])
+        contractor.post(f"/batches/{number}/withdraw")
+        world.wait(lambda: pharmacy.verify(packs[0], lot="C9", expiry=EXPIRY)["headline"] == "unknown serial")
