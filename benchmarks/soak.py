@@ -37,11 +37,11 @@ from packtrace_gateway.demo.companies import GTIN, MAKER
 from packtrace_gateway.keys import KeyRing, Purpose
 from packtrace_gateway.settings import FILE_NAME
 
-SECONDS, QUICK_SECONDS = 300.0, 8.0
+SECONDS, QUICK_SECONDS = 240.0, 8.0
 LASTS = 4.0  # seconds of a fault that has an end
 REST = (1.0, 4.0)  # seconds between two faults
 PACKS = 10
-PAUSE = 0.2  # seconds between two captures
+PAUSE = 1.5  # seconds between two captures: each makes a call of its own, and a call takes a block
 HOUR = 3_600
 FINALITY = 2  # blocks, on the devnet
 PATIENCE = 240.0  # seconds until all is final in the end
