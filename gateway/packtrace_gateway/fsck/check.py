@@ -31,6 +31,8 @@ def fsck(
         places.check_items,
         places.check_containment,
         records.check_batches,
+        records.check_held,
+        records.check_notices,
         records.check_logistic,
         records.check_seals,
         records.check_operations,

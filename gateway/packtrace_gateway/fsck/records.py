@@ -1,6 +1,7 @@
 """The other tables: each row against the event, package or call that it repeats."""
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -11,8 +12,10 @@ from sqlmodel import Session, col, func, select
 from packtrace.commit.items import Role
 from packtrace.errors import PacktraceError
 from packtrace.evidence import commissioned_batch
-from packtrace.facts import BATCH_BITS, LOGISTIC_BITS, unit_number
+from packtrace.facts import BATCH_BITS, LOGISTIC_BITS, Recall, unit_number
+from packtrace.product import lot_key
 from packtrace.receipt import UNIT_BYTES
+from packtrace_gateway.batches.models import RecallNotice
 from packtrace_gateway.events.models import (
     CommissionedBatch,
     Counter,
@@ -24,7 +27,7 @@ from packtrace_gateway.events.models import (
 from packtrace_gateway.events.store import EventStore, stored_header
 from packtrace_gateway.exchange import package as packages
 from packtrace_gateway.exchange import receipts
-from packtrace_gateway.exchange.models import Arrival, ArrivalPiece, HandOver, HandOverPiece
+from packtrace_gateway.exchange.models import Arrival, ArrivalPiece, HandOver, HandOverPiece, HeldBatch
 from packtrace_gateway.fsck.events import items_here, verified
 from packtrace_gateway.fsck.report import Checked, Finding
 from packtrace_gateway.outbox import calls
@@ -62,6 +65,30 @@ def check_batches(session: Session, checked: Checked) -> Iterator[Finding]:
         secret = session.get(ProductSecret, batch.gtin)
         if secret is None or secret.secret.hex() != product.get("secret"):
             yield Finding(where, "the secret of its product is missing, or another than its event says")
+
+
+def check_held(session: Session, checked: Checked) -> Iterator[Finding]:
+    """Batches that others commissioned for this company against the events that told of them."""
+    for held in session.exec(select(HeldBatch)):
+        checked.note("held batches")
+        _, number = commissioned_batch(verified(session.get_one(StoredEvent, held.event)))
+        if number != held.batch:
+            yield Finding(f"held batch {held.batch}", f"event {held.event} commissions batch {number}")
+
+
+def check_notices(session: Session, checked: Checked) -> Iterator[Finding]:
+    """The notices of recalls against the calls that have their hashes."""
+    for notice in session.exec(select(RecallNotice)):
+        checked.note("notices")
+        where, row = f"notice of recall {notice.outbox}", session.get(OutboxRow, notice.outbox)
+        secret = session.get(ProductSecret, notice.gtin)
+        if row is None or secret is None:
+            yield Finding(where, "its call, or the secret of its product, is not here")
+            continue
+        told = calls.load(row.args)[1:4]
+        key, text = lot_key(secret.secret, notice.gtin, notice.lot), sha256(notice.notice.encode()).digest()
+        if told != [key, int(Recall[notice.kind.upper()]), text]:
+            yield Finding(where, "it is not the notice, lot or kind that its call has")
 
 
 def check_logistic(session: Session, checked: Checked) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ UNPROVEN = {
     "arrival": {"attempts", "created_at", "decided_at", "former", "next_try", "reasons", "size"},
     "arrival_piece": {"number"},
     "arrival_unit": {"goods", "note", "outbox", "tried_at"},
-    "commissioned_batch": {"outbox", "state"},
+    "commissioned_batch": {"error", "outbox", "state"},
     "counter": {"next"},  # a gap in the numbers harms nobody
     "drawn_serial": {"fingerprint", "gtin"},
     "gtin_policy": {"alphabet", "gtin", "length"},
@@ -46,6 +46,7 @@ UNPROVEN = {
     "outbox_attempt": {"created_at", "first_block", "outcome", "row_id"},
     "outbox_lease": {"expires_at", "name", "owner"},
     "partner": {"company", "gln", "name", "party", "salt"},
+    "recall_notice": {"caller", "time"},
     "restoration": {"backup_at", "done_at", "id", "lost", "restored_at"},
     "serial_block": {"count", "drawn_at", "drawn_by", "gtin", "id"},
     "shipped_unit": {"goods", "outbox"},

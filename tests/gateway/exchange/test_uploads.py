@@ -268,8 +268,9 @@ def test_sender_and_receiver_killed_at_any_moment_lose_nothing(world: Any) -> No
 
 def run(party: Any) -> "subprocess.Popen[bytes]":
     made = party.settings
-    names = ("party", "company", "name", "gln", "gln_salt", "port", "endpoint", "node", "deployment", "seal_every")
+    names = ("party", "company", "name", "gln", "gln_salt", "port", "endpoint", "deployment", "seal_every")
     environment = os.environ | {f"PACKTRACE_{name.upper()}": str(getattr(made, name)) for name in names}
+    environment["PACKTRACE_NODE"] = made.node[0]
     (made.folder / "gateway.toml").write_text("")
     with (made.folder / "log").open("ab") as log:
         command = [sys.executable, "-m", "packtrace.cli", "gateway", "run", str(made.folder)]
