@@ -60,6 +60,9 @@ def own_events(contract: str, function: str, args: Sequence[Any], digest: bytes 
             return [("Registered", dict(zip(names, one[:4], strict=True))) for one in registrations]
         case "CustodyLedger", "ship", numbers, to, _:
             return [("Shipped", {"number": number, "to": to}) for number in numbers]
+        case "CustodyLedger", "receivePartly", number, missing, _:
+            left = [("Missing", {"number": child}) for child in missing]
+            return [("Received", {"number": number}), *left]
         case "CustodyLedger", "takeOut", numbers, _:
             return [("TakenOut", {"child": number}) for number in numbers]
         case "CustodyLedger", _, numbers, _:
@@ -71,6 +74,10 @@ def own_events(contract: str, function: str, args: Sequence[Any], digest: bytes 
             return [("Recalled", {"mah": mah, "subject": subject, "kind": kind, "reason": reason})]
         case "RecallBoard", "liftRecall", mah, subject, reason, _:
             return [("RecallLifted", {"mah": mah, "subject": subject, "reason": reason})]
+        case "PartyRegistry", "rotateKey", old, new, _, _:
+            return [("KeyReplaced", {"oldKey": old, "newKey": new})]
+        case "PartyRegistry", "replaceKey", old, new, _, _:
+            return [("KeyReplaced", {"oldKey": old, "newKey": new})]
         case "PartyRegistry", "authoriseLine", _, party, until, _:
             return [("LineAuthorised", {"party": party, "until": until})]
         case "PartyRegistry", "authoriseQuality", _, key, until, _:

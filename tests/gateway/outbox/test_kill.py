@@ -119,7 +119,7 @@ def test_kill_at_every_step_of_a_refusal(bench, network, run_child, chain):
     states, step = [], 0
     while True:
         step += 1
-        number = bench.queue("PackLedger", "release", [chain.proposal()["batch"]], "quality")
+        number = bench.queue("PackLedger", "release", [chain.proposal()["batch"], chain.ITEM_ROOT], "quality")
         status = run_child(step)
         if status == 0:
             break

@@ -35,6 +35,8 @@ PROPOSAL = {
 ARGUMENTS = {
     ("PartyRegistry", "authoriseLine"): [b"p" * 32, 11, 99],
     ("PartyRegistry", "authoriseQuality"): [b"p" * 32, KEY.lower(), 99],
+    ("PartyRegistry", "rotateKey"): [KEY.lower(), OTHER.signer, None, OTHER],
+    ("PartyRegistry", "replaceKey"): [KEY.lower(), OTHER.signer, 99],
     ("PackLedger", "propose"): [PROPOSAL],
     ("PackLedger", "release"): [4, b"i" * 32],
     ("PackLedger", "withdraw"): [4],
@@ -46,6 +48,7 @@ ARGUMENTS = {
     ("CustodyLedger", "ship"): [[7, 8], 20],
     ("CustodyLedger", "cancelShipment"): [[7]],
     ("CustodyLedger", "receiveShipment"): [[7]],
+    ("CustodyLedger", "receivePartly"): [7, [8, 9]],
     ("CustodyLedger", "refuseShipment"): [[7]],
     ("CustodyLedger", "unpack"): [[7]],
     ("CustodyLedger", "takeOut"): [[8]],
