@@ -170,8 +170,8 @@ def _places(facts: LogisticFacts, party: int) -> tuple[Place, ...]:
     """Where a unit may be by these records, as the chain has it; none where it says nothing of that."""
     if facts.parent:
         return ()
-    if facts.state is CustodyState.UNPACKED:
-        return (Place.UNPACKED,) if facts.holder == party else ()
+    if facts.state is CustodyState.UNPACKED and facts.holder == party:
+        return (Place.UNPACKED,)
     if facts.state is CustodyState.IN_TRANSIT:
         if facts.holder == party:
             return (Place.SHIPPED,)

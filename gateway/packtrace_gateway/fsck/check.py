@@ -37,6 +37,7 @@ def fsck(
         records.check_seals,
         records.check_operations,
         records.check_packages,
+        records.check_goods,
         records.check_counters,
         lambda session, checked: calls.check_outbox(session, checked, deployment),
     ]

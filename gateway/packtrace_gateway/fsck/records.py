@@ -27,7 +27,15 @@ from packtrace_gateway.events.models import (
 from packtrace_gateway.events.store import EventStore, stored_header
 from packtrace_gateway.exchange import package as packages
 from packtrace_gateway.exchange import receipts
-from packtrace_gateway.exchange.models import Arrival, ArrivalPiece, HandOver, HandOverPiece, HeldBatch
+from packtrace_gateway.exchange.models import (
+    Arrival,
+    ArrivalPiece,
+    ArrivalUnit,
+    HandOver,
+    HandOverPiece,
+    HeldBatch,
+    ShippedUnit,
+)
 from packtrace_gateway.fsck.events import items_here, verified
 from packtrace_gateway.fsck.report import Checked, Finding
 from packtrace_gateway.outbox import calls
@@ -139,6 +147,22 @@ def check_operations(session: Session, checked: Checked) -> Iterator[Finding]:
         yield from (Finding(where, what) for what in _units(session, units))
         if operation.receipt is not None and (row is None or row.digest != operation.receipt):
             yield Finding(where, "its receipt's number is not that of its call")
+
+
+def check_goods(session: Session, checked: Checked) -> Iterator[Finding]:
+    """Units that were shipped, or are expected, against what their hand-overs and arrivals name."""
+    rows: list[tuple[str, int, str]] = []
+    for shipped in session.exec(select(ShippedUnit)):
+        hand_over = session.get(HandOver, shipped.hand_over)
+        rows.append((f"hand-over {shipped.hand_over}", shipped.unit, hand_over.units if hand_over else "[]"))
+    for coming in session.exec(select(ArrivalUnit)):
+        arrival = session.get(Arrival, coming.arrival)
+        rows.append((f"arrival {coming.arrival}", coming.unit, arrival.units if arrival else "{}"))
+    for where, number, named in rows:
+        checked.note("goods")
+        unit = session.get(LogisticUnit, number)
+        if unit is None or unit.uri not in orjson.loads(named):
+            yield Finding(where, f"unit {number} ({unit.uri if unit else 'not here'}) is recorded of it, and not named")
 
 
 def _units(session: Session, units: Sequence[OperationUnit]) -> Iterator[str]:
