@@ -78,6 +78,7 @@ def _compared(where: str, what: str, expected: dict[str, Row], found: dict[str, 
 def check_containment(session: Session, checked: Checked) -> Iterator[Finding]:
     """What is inside what, followed again through all aggregations in the order of their recording."""
     inside: dict[str, str] = {}
+    contents: dict[str, set[str]] = {}  # all that was ever put into each unit, so that emptying one asks only that
     ever: set[tuple[str, str]] = set()
     query = select(StoredEvent).where(StoredEvent.type == "AggregationEvent")
     for event in session.exec(query.order_by(StoredEvent.record_time, StoredEvent.id)):  # type: ignore[arg-type]
@@ -86,7 +87,7 @@ def check_containment(session: Session, checked: Checked) -> Iterator[Finding]:
             role: [uri for _, _, uri in group]
             for role, group in groupby(items_here(session, event, header), itemgetter(0))
         }
-        _follow(header, by_role, inside)
+        _follow(header, by_role, inside, contents)
         ever |= {(child, parent) for parent in by_role.get(Role.PARENT, ()) for child in by_role.get(Role.CHILD, ())}
     units = {unit.id or 0: unit for unit in session.exec(select(LogisticUnit))}
     for uri, parent in _parents(session):
@@ -112,14 +113,17 @@ def _went(units: dict[int, LogisticUnit], number: int) -> bool:
     return False
 
 
-def _follow(header: Header, by_role: dict[Role, list[str]], inside: dict[str, str]) -> None:
+def _follow(
+    header: Header, by_role: dict[Role, list[str]], inside: dict[str, str], contents: dict[str, set[str]]
+) -> None:
     action, children = header.core["action"], by_role.get(Role.CHILD, [])
     for parent in by_role.get(Role.PARENT, ()):
         if action == "ADD":
             inside.update(dict.fromkeys(children, parent))
+            contents.setdefault(parent, set()).update(children)
         elif action == "DELETE":
             all_of_it = Role.CHILD not in header.counts
-            for child in [c for c, p in inside.items() if p == parent] if all_of_it else children:
+            for child in contents.get(parent, ()) if all_of_it else children:
                 if inside.get(child) == parent:
                     del inside[child]
 
