@@ -496,6 +496,26 @@ def test_a_client_that_lost_the_answer_asks_again_and_dispenses_once(plant: Plan
     assert (problem["field"], problem["value"]) == ("request", name)
 
 
+def test_changes_of_different_packs_share_a_block_and_those_of_one_pack_keep_their_order(plant: Plant) -> None:
+    lot = plant.released(6)
+    plant.quiet()
+    plant.devnet.pause_mining()
+    try:
+        suspect = plant.submit(lot, 0, to="suspect")
+        others = [plant.submit(lot, index) for index in range(1, 6)]
+        destroyed = plant.submit(lot, 0, 5, to="destroyed")
+        plant.until(lambda: plant.devnet.pool().pending == 6)
+        plant.devnet.mine()
+        plant.until(lambda: plant.devnet.pool().pending == 1)
+    finally:
+        plant.devnet.resume_mining()
+    outcomes = [[pack["outcome"] for pack in plant.settled(one)["packs"]] for one in (suspect, *others, destroyed)]
+    assert outcomes[:-1] == [["suspect"], *[["dispensed"]] * 5]
+    assert outcomes[-1][0] == "destroyed" and outcomes[-1][1].startswith("refused")
+    rows = [plant.gateway.outbox.row(plant.gateway.status.operation(one["id"])[0].outbox) for one in (suspect, *others)]
+    assert len({row.block_number for row in rows}) == 1
+
+
 def test_one_refused_pack_does_not_hold_up_the_others(plant: Plant, lot: Lot) -> None:
     assert plant.outcomes(lot, 3) == ["dispensed"]
     assert plant.outcomes(lot, 4, 3, 5) == ["dispensed", "refused: already supplied", "dispensed"]

@@ -41,10 +41,14 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The chain as one pass sees it: its newest block, and its newest final one (None: none is final yet)."""
+    """The chain as one pass sees it: its newest block, and its newest final one (None: none is final yet).
+
+    `last_row` is the newest call that was queued before: a later one may follow from what this block does not have yet.
+    """
 
     head: Block
     final: Block | None
+    last_row: int
 
 
 @dataclass(slots=True)

@@ -24,6 +24,10 @@ class State(StrEnum):
     SUPERSEDED = "superseded"  # taken back before it was signed, or found to be the same as another row
 
 
+LANES = 16
+"""Lanes that a key has on each contract. All are compared with the chain after a start: a database restored from a
+backup does not know which of them were used since."""
+
 IN_FLIGHT = (State.SIGNED, State.BROADCAST)
 ON_CHAIN = (State.INCLUDED, State.FINAL)
 

@@ -4,17 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, func
 from sqlmodel import Session, col, select
 
 from packtrace.chain.contracts import Event
 from packtrace.errors import PacktraceError
 from packtrace_gateway.db import Database
 from packtrace_gateway.outbox import calls
-from packtrace_gateway.outbox.models import Attempt, OutboxRow, State
+from packtrace_gateway.outbox.models import IN_FLIGHT, LANES, Attempt, OutboxRow, State
 from packtrace_gateway.problems import NotFoundError
 
-MAX_LANE = 1 << 62
 MAX_REFERENCE = 200  # characters
 MAX_PAGE = 500
 KEYS = ("operate", "line", "quality", "manage")
@@ -88,8 +87,8 @@ class Outbox:
         lane (or contract, or key) that must be on chain before. Raises `ChainError` where the arguments do not fit,
         `OutboxError` where the rest does not.
         """
-        if not 0 <= lane < MAX_LANE:
-            raise OutboxError("a lane is a number from 0", field="lane", value=lane, rule="below 2^62")
+        if not 0 <= lane < LANES:
+            raise OutboxError("a lane is a number from 0", field="lane", value=lane, rule=f"below {LANES}")
         if key not in KEYS:
             raise OutboxError("no such key", field="key", value=key, rule=", ".join(KEYS))
         if len(reference) > MAX_REFERENCE:
@@ -113,6 +112,17 @@ class Outbox:
         for listener in self._listeners:
             event.listen(session, "after_commit", lambda _session, wake=listener: wake(), once=True)
         return row.number
+
+    def freest_lane(self, session: Session, *, contract: str, key: str) -> int:
+        """The lane with the fewest calls that are in no block yet: for a call that need not wait for any other."""
+        query = (
+            select(OutboxRow.lane, func.count())
+            .where(OutboxRow.contract == contract, OutboxRow.key == key)
+            .where(col(OutboxRow.state).in_((State.QUEUED, *IN_FLIGHT)))
+            .group_by(col(OutboxRow.lane))
+        )
+        waiting = dict(session.exec(query).all())
+        return min(range(LANES), key=lambda lane: waiting.get(lane, 0))
 
     def cancel(self, session: Session, number: int) -> bool:
         """Take a call back; only possible until it is signed. False when it is too late."""

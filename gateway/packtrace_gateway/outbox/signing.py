@@ -16,7 +16,7 @@ from packtrace.errors import ChainError, ChainUnreachable
 from packtrace_gateway.outbox import calls, moves
 from packtrace_gateway.outbox.context import Context, View
 from packtrace_gateway.outbox.lanes import POSITIONS, Lane, carried_out, lane_of, positions
-from packtrace_gateway.outbox.models import IN_FLIGHT, ON_CHAIN, OutboxRow, State
+from packtrace_gateway.outbox.models import IN_FLIGHT, LANES, ON_CHAIN, OutboxRow, State
 
 BEFORE_REVERTED = "BeforeReverted"
 NO_KEY = "this gateway has no key for this purpose: add one, or restore it from the backup"
@@ -25,7 +25,7 @@ NO_KEY = "this gateway has no key for this purpose: add one, or restore it from 
 def busy_lanes(context: Context, *, all_of_them: bool) -> set[Lane]:
     """The lanes whose counter on chain matters now: with calls to sign, under way, or reverted and still valid.
 
-    `all_of_them` adds every lane ever used, and lane 0 of every key: after a start, to see what this database forgot.
+    `all_of_them` adds every lane ever used, and every lane of every key: after a start, to see what was forgotten here.
     """
     with context.database.read() as session:
         heads = _heads(session)
@@ -40,7 +40,8 @@ def busy_lanes(context: Context, *, all_of_them: bool) -> set[Lane]:
     lanes |= {lane for row in heads if (lane := _lane(context, row))}
     if all_of_them:
         signers = {str(signer.address) for signer in context.signers.values()}
-        lanes |= {Lane(contract, signer, 0) for contract in calls.SIGNED_CONTRACTS for signer in signers}
+        contracts = calls.SIGNED_CONTRACTS
+        lanes |= {Lane(contract, signer, lane) for contract in contracts for signer in signers for lane in range(LANES)}
     return lanes
 
 
@@ -53,7 +54,7 @@ def sign_due(context: Context, view: View, chain: Mapping[Lane, int]) -> None:
         lane = _lane(context, row)
         if lane is None:
             context.waits(row, NO_KEY)
-        elif lane in chain and lane not in taken and _turn(context, view, row):
+        elif lane in chain and lane not in taken and row.number <= view.last_row and _turn(context, view, row):
             with context.database.read() as session:
                 accounted = carried_out(session, lane) == chain[lane]
             if accounted and _sign(context, view, row, chain[lane]):

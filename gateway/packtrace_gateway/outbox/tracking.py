@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from sqlalchemy import func
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, or_, select, update
 from sqlmodel.sql.expression import SelectOfScalar
@@ -34,9 +35,11 @@ BlockKey = tuple[int, bytes]
 
 def look(context: Context) -> View:
     """The chain's newest block and its newest final one."""
+    with context.database.read() as session:
+        last_row = session.exec(select(func.max(OutboxRow.id))).one() or 0
     head = context.node.block("latest")
     final = _newest_final(context, head)
-    return View(head, final and context.node.settled(final))
+    return View(head, final and context.node.settled(final), last_row)
 
 
 def _newest_final(context: Context, head: Block) -> Block | None:

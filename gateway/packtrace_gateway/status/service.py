@@ -125,6 +125,7 @@ class StatusService:
                 args=[int(to), units, openings],
                 key="operate",
                 reference=f"status:{to.name}",
+                lane=self._lane(session, uris),
             )
             operation = Operation(
                 to=int(to), outbox=row, state="pending", openings=openings, caller=caller, request=request
@@ -176,6 +177,7 @@ class StatusService:
                 args=[receipt.arguments(), bytes(unit.position for unit in changed)],
                 key="operate",
                 reference=f"reverse:{number}",
+                lane=self._lane(session, [unit.uri for unit in changed]),
             )
             reversal = Operation(
                 to=int(Status.ACTIVE), reverses=number, outbox=row, state="pending", openings=bytes(32), caller=caller
@@ -194,6 +196,18 @@ class StatusService:
         return {
             unit.uri for reversal, units in found for unit in units if reversal.state == "pending" or _is_changed(unit)
         }
+
+    def _lane(self, session: Session, uris: Sequence[str]) -> int:
+        """Changes of different packs do not wait for each other; those of one pack keep their order."""
+        query = (
+            select(OutboxRow.lane)  # type: ignore[call-overload]
+            .join(Operation, Operation.outbox == OutboxRow.id)
+            .join(OperationUnit, OperationUnit.operation == Operation.id)
+            .where(OperationUnit.uri.in_(uris), Operation.state == "pending")  # type: ignore[attr-defined]
+            .order_by(Operation.id.desc())  # type: ignore[union-attr]
+        )
+        lane = session.execute(query.limit(1)).scalar()
+        return self._outbox.freest_lane(session, contract="PackLedger", key="operate") if lane is None else lane
 
     def _subject(self, verified: Verified, field: str, acknowledged: str | None) -> Subject:
         verdict, evidence = verified.verdict, verified.evidence

@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from packtrace_gateway.db import Database
-from packtrace_gateway.outbox.models import State
+from packtrace_gateway.outbox.models import LANES, State
 from packtrace_gateway.outbox.recovery import REFERENCE
 
 
@@ -86,6 +86,15 @@ def test_empty_database_with_an_old_key_says_what_it_lost(bench, network, tmp_pa
     network.devnet.mine(3)
     again.run(2)
     assert {row.state for row in again.context.outbox.rows(recovered=True)} == {State.FINAL}
+
+
+def test_lane_that_was_first_used_after_the_backup_is_accounted_for_too(bench, network, restored):
+    restore = restored()
+    bench.until(bench.append(lane=LANES - 1), State.INCLUDED)
+    again = restore()
+    again.run()
+    [lost] = again.context.outbox.rows(recovered=True)
+    assert (lost.lane, lost.position, lost.state) == (LANES - 1, 0, State.INCLUDED)
 
 
 def test_recovered_call_survives_a_reorganisation(bench, network, tmp_path, bench_of):

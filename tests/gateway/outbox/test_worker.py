@@ -3,10 +3,11 @@
 import pytest
 
 from packtrace.chain.contracts import encode_call
+from packtrace.chain.registry import RegistryAdmin
 from packtrace.chain.transactions import Message, send
 from packtrace.errors import ChainError
 from packtrace_gateway.outbox import moves
-from packtrace_gateway.outbox.models import State
+from packtrace_gateway.outbox.models import LANES, State
 from packtrace_gateway.outbox.service import OutboxError
 
 
@@ -90,8 +91,6 @@ def test_call_that_would_be_refused_is_decided_by_its_custom_error_and_never_sen
 
 
 def test_call_of_an_unlicensed_party_is_reverted_by_name_and_frees_its_lane(bench, network, chain):
-    from packtrace.chain.registry import RegistryAdmin
-
     admin = RegistryAdmin(network.node, network.deployment, network.devnet.accounts[0])
     admin.suspend(chain.PLANT)
     refused = bench.append(sequence=0)
@@ -104,6 +103,23 @@ def test_call_of_an_unlicensed_party_is_reverted_by_name_and_frees_its_lane(benc
     network.devnet.mine(3)
     bench.run(2)
     assert bench.row(refused).settled, "its nonce is used for good"
+
+
+def test_call_is_not_judged_by_a_block_from_before_it_was_queued(bench, network, chain, monkeypatch):
+    admin = RegistryAdmin(network.node, network.deployment, network.devnet.accounts[0])
+    admin.suspend(chain.PLANT)
+    queued, block = [], bench.context.node.block
+
+    def reinstated_meanwhile(number):
+        found = block(number)
+        if number == "latest" and not queued:
+            admin.reinstate(chain.PLANT)
+            queued.append(bench.append())
+        return found
+
+    monkeypatch.setattr(bench.context.node, "block", reinstated_meanwhile)
+    bench.run()
+    bench.until(queued[0], State.INCLUDED)
 
 
 def test_transaction_that_fails_in_its_block_is_decided_by_its_custom_error(bench, network, chain):
@@ -180,6 +196,7 @@ def queue_and_fail(bench):
         ({"function": "entryOf"}, ChainError),
         ({"key": "owner"}, OutboxError),
         ({"lane": -1}, OutboxError),
+        ({"lane": LANES}, OutboxError),
         ({"after": 12}, OutboxError),
         ({"reference": "x" * 201}, OutboxError),
     ],
