@@ -147,12 +147,14 @@ def first_row(connection: sqlite3.Connection, table: str, column: str) -> tuple[
 def test_every_stored_value_that_something_else_says_too_is_checked(
     day: dict[int, Path], reader: ChainReader, tmp_path: Path
 ) -> None:
-    """One row of each column of each table changed, one at a time; what is not noticed is listed above, and no more."""
+    """One row of each column of each table changed, one at a time, but for what is listed above."""
     noticed: set[tuple[str, str]] = set()
     unnoticed: set[tuple[str, str]] = set()
     for party in (PHARMACY, PLANT):
         for table, column in columns(day[party]):
-            if (table, column) in noticed or (table.startswith("ledger_") and OF_THE_INDEX.get(table) != column):
+            if (table, column) in noticed or column in UNPROVEN.get(table, ()):
+                continue
+            if table.startswith("ledger_") and OF_THE_INDEX.get(table) != column:
                 continue
             file = tmp_path / f"{party}-{table}-{column}.db"  # a name of its own: SQLite keeps files beside it
             shutil.copy(day[party], file)
@@ -161,12 +163,11 @@ def test_every_stored_value_that_something_else_says_too_is_checked(
             except sqlite3.IntegrityError:
                 continue  # the database itself refuses it
             found, _ = differences(file, party, reader, offline=True)
-            if not found and party == PHARMACY and column not in UNPROVEN.get(table, ()):
+            if not found and party == PHARMACY:
                 found, _ = differences(file, party, reader)
             (noticed if found else unnoticed).add((table, column))
     assert len(noticed) > 80
-    survivors = {(table, column) for table, column in unnoticed - noticed if column not in UNPROVEN.get(table, ())}
-    assert survivors == set()
+    assert unnoticed - noticed == set()
 
 
 def test_a_unit_that_is_not_here_by_the_chain_is_named(
