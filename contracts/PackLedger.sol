@@ -48,7 +48,6 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     IPartyRegistry public immutable REGISTRY;
     IRecallBoard public immutable RECALL_BOARD;
 
-    /// @dev Three slots: itemRoot; lotKey; all the rest.
     mapping(uint64 batch => Batch) private _batches;
     mapping(uint256 key => Word) private _words;
     mapping(bytes32 id => bytes32) private _receipts;
@@ -107,25 +106,30 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
 
     function propose(Proposal calldata proposal, Consent calldata consent) external whenNotPaused {
         _accept(abi.encode(PROPOSE, proposal), consent);
-        (uint32 party, uint32 product, uint32 mah) = REGISTRY.lineAuthority(consent.signer, proposal.productKey);
+        (uint32 party, uint32 product, uint32 mah, uint24 proposer) =
+            REGISTRY.lineAuthority(consent.signer, proposal.productKey);
         uint64 batch = proposal.batch;
         if (batch.proposerOf() != party) revert BatchNumberNotYours(batch, party);
         if (_batches[batch].state != BatchState.NONE) revert BatchExists(batch);
         if (proposal.count == 0 || proposal.count > UnitNumber.MAX_COUNT) revert InvalidCount(proposal.count);
-        if (proposal.expiresAt <= block.timestamp || proposal.expiresAt % 1 days != 0) {
-            revert InvalidExpiry(proposal.expiresAt);
-        }
+        uint40 expiryDay = proposal.expiresAt / 1 days;
+        if (
+            proposal.expiresAt <= block.timestamp || proposal.expiresAt % 1 days != 0
+                || expiryDay > type(uint16).max
+        ) revert InvalidExpiry(proposal.expiresAt);
         _batches[batch] = Batch({
             itemRoot: proposal.itemRoot,
             lotKey: proposal.lotKey,
             product: product,
-            mah: mah,
-            count: proposal.count,
-            expiresAt: proposal.expiresAt,
+            mah: uint24(mah), // party numbers have 22 bits
+            count: uint24(proposal.count),
+            expiryDay: uint16(expiryDay),
             proposedAt: uint40(block.timestamp),
             releasedAt: 0,
             state: BatchState.PROPOSED,
-            duplicates: 0
+            duplicates: 0,
+            proposer: proposer,
+            releaser: 0
         });
         emit BatchProposed(batch, mah, proposal.lotKey, product, proposal.count);
     }
@@ -135,7 +139,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         Batch storage data = _batches[batch];
         if (data.state != BatchState.PROPOSED) revert BatchNotProposed(batch);
         if (data.itemRoot != itemRoot) revert WrongItemRoot(batch, data.itemRoot);
-        REGISTRY.qualityAuthority(consent.signer, data.product);
+        (, data.releaser) = REGISTRY.qualityAuthority(consent.signer, data.product);
         data.state = BatchState.RELEASED;
         data.releasedAt = uint40(block.timestamp);
         emit BatchReleased(batch, consent.signer);
@@ -246,19 +250,33 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
     function factsOf(uint64 unit)
         external
         view
-        returns (Status status, Batch memory batch, uint8 recall, uint40 recalledAt, uint64 twin)
+        returns (
+            Status status,
+            Batch memory batch,
+            uint8 recall,
+            uint40 recalledAt,
+            uint64 twin,
+            BatchSigner memory proposer,
+            BatchSigner memory releaser
+        )
     {
         status = statusOf(unit);
         uint64 number = unit.batchOf();
         batch = _batches[number];
-        if (batch.state == BatchState.NONE) return (status, batch, 0, 0, 0);
+        if (batch.state == BatchState.NONE) return (status, batch, 0, 0, 0, proposer, releaser);
         twin = _twins[unit];
+        (proposer, releaser) = (_signerOf(batch.proposer), _signerOf(batch.releaser));
         IRecallBoard.Kind kind;
         (kind, recalledAt) = RECALL_BOARD.recallOf(batch.mah, batch.lotKey, number);
         recall = uint8(kind);
     }
 
     // ---- inside: one call ----
+
+    /// @param number of a key in the registry
+    function _signerOf(uint24 number) private view returns (BatchSigner memory signer) {
+        (signer.key, signer.compromisedSince) = REGISTRY.numberedKey(number);
+    }
 
     /// @dev Which of the two purposes it takes follows from who the key speaks for.
     function _requireWithdrawer(address key, uint64 batch, uint32 mah) private view {
@@ -408,7 +426,7 @@ contract PackLedger is IPackLedger, SignedCalls, PausableCalls {
         BatchState state = batch.state;
         if (state != BatchState.RELEASED && !(state == BatchState.PROPOSED && call.rule.beforeRelease)) {
             lot.early = Refusal.NOT_RELEASED;
-        } else if (call.rule.marketable && block.timestamp >= batch.expiresAt) {
+        } else if (call.rule.marketable && block.timestamp >= uint256(batch.expiryDay) * 1 days) {
             lot.late = Refusal.EXPIRED;
         } else if (call.rule.marketable && _isRecalled(number, batch)) {
             lot.late = Refusal.RECALLED;

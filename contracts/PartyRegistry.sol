@@ -49,12 +49,14 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     mapping(uint32 party => Party) private _parties;
     mapping(uint32 party => Profile) private _profiles;
     mapping(address key => Key) private _keys;
+    mapping(uint24 number => address key) private _numberedKeys;
     mapping(bytes32 productKey => ProductByKey) private _products;
     mapping(uint32 product => ProductByNumber) private _productNumbers;
     mapping(uint32 product => mapping(uint32 party => uint40 until)) private _lines;
     mapping(uint32 product => mapping(address key => uint40 until)) private _qualityKeys;
     mapping(bytes32 gtinHash => uint32 mah) private _gtins;
     uint32 private _productCount;
+    uint24 private _keyCount;
 
     constructor(address initialAuthority) AccessManaged(initialAuthority) {}
 
@@ -107,7 +109,7 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         _requireParty(party);
         if (key == address(0)) revert UnknownKey(key);
         if (purposes == 0 || purposes > Purposes.ALL) revert InvalidPurposes(purposes);
-        _addKey(key, Key(party, purposes, validFrom, validUntil, 0, 0, 0, 0));
+        _addKey(key, Key(party, purposes, validFrom, validUntil, 0, 0, false, 0, 0));
     }
 
     function revokeKey(address key, uint40 compromisedSince) external restricted {
@@ -120,13 +122,13 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
 
     function suspendKey(address key) external restricted {
         Key storage data = _requireKey(key);
-        if (data.suspendedSince == 0) data.suspendedSince = uint40(block.timestamp);
+        data.suspended = true;
         emit KeySuspended(data.party, key);
     }
 
     function reinstateKey(address key) external restricted {
         Key storage data = _requireKey(key);
-        data.suspendedSince = 0;
+        data.suspended = false;
         emit KeyReinstated(data.party, key);
     }
 
@@ -206,24 +208,30 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         view
         returns (uint32 party, uint32 company, uint16 roles, uint16 dailyCap)
     {
-        return _authority(key, Purposes.OPERATE);
+        KeyWord data;
+        (party, company, roles, data) = _authority(key, Purposes.OPERATE);
+        dailyCap = data.dailyCapOf();
     }
 
     function lineAuthority(address key, bytes32 productKey)
         external
         view
-        returns (uint32 party, uint32 product, uint32 mah)
+        returns (uint32 party, uint32 product, uint32 mah, uint24 number)
     {
         uint16 roles;
-        (party,, roles) = authority(key, Purposes.LINE);
+        KeyWord data;
+        (party,, roles, data) = _authority(key, Purposes.LINE);
+        number = data.numberOf();
         if (roles & Roles.MANUFACTURER == 0) revert LacksRole(party, Roles.MANUFACTURER);
         (product, mah) = _requireProduct(productKey);
         if (_lines[product][party] <= block.timestamp) revert LineNotAuthorised(product, party);
         _requireLicensedMah(mah);
     }
 
-    function qualityAuthority(address key, uint32 product) external view returns (uint32 party) {
-        (party,,) = authority(key, Purposes.QUALITY);
+    function qualityAuthority(address key, uint32 product) external view returns (uint32 party, uint24 number) {
+        KeyWord data;
+        (party,,, data) = _authority(key, Purposes.QUALITY);
+        number = data.numberOf();
         if (_qualityKeys[product][key] <= block.timestamp) revert QualityNotAuthorised(product, key);
         _requireLicensedMah(_productNumbers[product].mah);
     }
@@ -240,6 +248,11 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
 
     function keyOf(address key) external view returns (Key memory) {
         return _keys[key];
+    }
+
+    function numberedKey(uint24 number) external view returns (address key, uint40 compromisedSince) {
+        key = _numberedKeys[number];
+        compromisedSince = _keys[key].compromisedSince;
     }
 
     function isLicensed(uint32 party) external view returns (bool) {
@@ -266,15 +279,15 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     function _authority(address key, uint8 purpose)
         private
         view
-        returns (uint32 party, uint32 company, uint16 roles, uint16 dailyCap)
+        returns (uint32 party, uint32 company, uint16 roles, KeyWord data)
     {
-        KeyWord data = keyWordOf(_keys[key]);
+        data = keyWordOf(_keys[key]);
         party = data.partyOf();
         if (party == 0) revert UnknownKey(key);
         if (!data.validAt(block.timestamp)) revert KeyNotValid(key);
         if (!data.mayAll(purpose)) revert KeyLacksPurpose(key, purpose);
         PartyWord premises = _licensed(party);
-        (company, roles, dailyCap) = (premises.companyOf(), premises.rolesOf(), data.dailyCapOf());
+        (company, roles) = (premises.companyOf(), premises.rolesOf());
         if (company != party) _licensed(company);
     }
 
@@ -286,6 +299,10 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
     function _addKey(address key, Key memory data) private {
         if (_keys[key].party != 0) revert KeyExists(key);
         if (data.validFrom >= data.validUntil) revert InvalidPeriod(data.validFrom, data.validUntil);
+        if (data.purposes & (Purposes.LINE | Purposes.QUALITY) != 0) {
+            data.number = ++_keyCount;
+            _numberedKeys[data.number] = key;
+        }
         _keys[key] = data;
         emit KeyAdded(data.party, key, data.purposes, data.validFrom, data.validUntil);
     }
@@ -300,7 +317,7 @@ contract PartyRegistry is IPartyRegistry, SignedCalls, AccessManaged {
         Key storage data = _keys[oldKey];
         data.revokedAt = time;
         emit KeyRevoked(data.party, oldKey, 0);
-        _addKey(newKey, Key(data.party, data.purposes, time, validUntil, 0, 0, 0, data.dailyCap));
+        _addKey(newKey, Key(data.party, data.purposes, time, validUntil, 0, 0, false, 0, data.dailyCap));
         emit KeyReplaced(data.party, oldKey, newKey);
     }
 

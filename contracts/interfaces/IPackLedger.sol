@@ -40,7 +40,8 @@ interface IPackLedger {
     /// @param lotKey    HMAC-SHA-256(product secret, "packtrace/lot/v1" ‖ GTIN-14 ‖ lot)
     /// @param itemRoot  root of the commissioning event's item tree (RFC 9162, SHA-256)
     /// @param count     number of units, 1 to 2^20
-    /// @param expiresAt unix time from which the lot is expired: 00:00 UTC of the day after the printed date; in the future
+    /// @param expiresAt unix time from which the lot is expired: 00:00 UTC of the day after the printed date; in the future,
+    /// and before the year 2149 (`Batch.expiryDay`)
     struct Proposal {
         uint64 batch;
         bytes32 productKey;
@@ -50,17 +51,27 @@ interface IPackLedger {
         uint40 expiresAt;
     }
 
+    /// @notice Three slots; all after `lotKey` fills the third one to the last bit.
     struct Batch {
         bytes32 itemRoot;
         bytes32 lotKey;
         uint32 product;
-        uint32 mah; // company number of the marketing authorisation holder
-        uint32 count;
-        uint40 expiresAt;
+        uint24 mah; // company number of the marketing authorisation holder
+        uint24 count;
+        uint16 expiryDay; // days since 1970 (UTC): expired from this one's first second
         uint40 proposedAt;
         uint40 releasedAt; // or withdrawnAt
         BatchState state;
-        uint32 duplicates; // units that are flagged now, see `proveDuplicate`
+        uint24 duplicates; // units that are flagged now, see `proveDuplicate`
+        uint24 proposer; // the LINE key that proposed it (`IPartyRegistry.Key.number`)
+        uint24 releaser; // the QUALITY key that released it, or 0
+    }
+
+    /// @notice Who signed for a batch. What a leaked key signed at or after `compromisedSince` is not to be believed.
+    /// @param compromisedSince unix time, 0 for never
+    struct BatchSigner {
+        address key;
+        uint40 compromisedSince;
     }
 
     /// @notice What one `changeStatus` call did. The chain keeps its hash; the event carries all of it.
@@ -227,8 +238,18 @@ interface IPackLedger {
     /// @return recall 0 none, else IRecallBoard.Kind of lot or batch, the graver of the two
     /// @return recalledAt unix time of that entry
     /// @return twin 0, or, while the unit is flagged, the unit that was proven to have the same serial (the last one)
+    /// @return proposer who proposed the batch, as the registry says now
+    /// @return releaser who released it, all zero where nobody has
     function factsOf(uint64 unit)
         external
         view
-        returns (Status status, Batch memory batch, uint8 recall, uint40 recalledAt, uint64 twin);
+        returns (
+            Status status,
+            Batch memory batch,
+            uint8 recall,
+            uint40 recalledAt,
+            uint64 twin,
+            BatchSigner memory proposer,
+            BatchSigner memory releaser
+        );
 }

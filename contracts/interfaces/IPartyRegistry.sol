@@ -37,7 +37,9 @@ interface IPartyRegistry {
     /// @param revokedAt        unix time of revocation, 0 when not revoked
     /// @param compromisedSince unix time since when a leaked key is not to be believed, 0 when not known: what it anchored
     /// before stays good, what it anchored at this time or later does not
-    /// @param suspendedSince   unix time, 0 when not suspended
+    /// @param suspended        until it is reinstated
+    /// @param number           0, or the number of a key that may sign for batches (LINE, QUALITY): a batch keeps this in
+    /// 24 bits where an address would need a slot of its own
     /// @param dailyCap         units whose status the key can ask to change in one UTC day, at most; 0 for no such cap
     struct Key {
         uint32 party;
@@ -46,7 +48,8 @@ interface IPartyRegistry {
         uint40 validUntil;
         uint40 revokedAt;
         uint40 compromisedSince;
-        uint40 suspendedSince;
+        bool suspended;
+        uint24 number;
         uint16 dailyCap;
     }
 
@@ -170,16 +173,19 @@ interface IPartyRegistry {
     function lineAuthority(address key, bytes32 productKey)
         external
         view
-        returns (uint32 party, uint32 product, uint32 mah);
+        returns (uint32 party, uint32 product, uint32 mah, uint24 number);
     /// @notice Reverts unless `key` is a QUALITY key authorised for the product, whose marketing authorisation holder is
     /// licensed and has ROLE_MAH.
-    function qualityAuthority(address key, uint32 product) external view returns (uint32 party);
+    function qualityAuthority(address key, uint32 product) external view returns (uint32 party, uint24 number);
 
     // ---- read by anybody ----
 
     function partyOf(uint32 party) external view returns (Party memory);
     function profileOf(uint32 party) external view returns (Profile memory);
     function keyOf(address key) external view returns (Key memory);
+    /// @notice The LINE or QUALITY key of this number (`Key.number`), and since when it is not to be believed.
+    /// @return key 0 where there is none
+    function numberedKey(uint24 number) external view returns (address key, uint40 compromisedSince);
     /// @notice True while the party and its company are licensed and not suspended.
     function isLicensed(uint32 party) external view returns (bool);
     function productOf(bytes32 productKey) external view returns (uint32 product, uint32 mah);

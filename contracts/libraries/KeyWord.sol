@@ -6,15 +6,15 @@ import {IPartyRegistry} from "../interfaces/IPartyRegistry.sol";
 /// @notice `IPartyRegistry.Key` as it lies in its one storage slot: every call of every contract asks whether its key is
 /// valid, and a word is looked at for 200 gas less than a struct in memory.
 ///
-///      255      240 239      200 199         160 159    120 119       80 79        40 39     32 31    0
-///     ┌────────────┬────────────┬───────────────┬──────────┬───────────┬───────────┬─────────┬───────┐
-///     │ dailyCap   │ suspended… │ compromised…  │ revoked… │ validUn…  │ validFrom │ purpos… │ party │
-///     └────────────┴────────────┴───────────────┴──────────┴───────────┴───────────┴─────────┴───────┘
+///      247      232 231   208 207     200 199        160 159    120 119     80 79       40 39      32 31   0
+///     ┌────────────┬─────────┬───────────┬──────────────┬──────────┬──────────┬───────────┬──────────┬──────┐
+///     │ dailyCap   │ number  │ suspended │ compromised… │ revoked… │ validUn… │ validFrom │ purposes │ party│
+///     └────────────┴─────────┴───────────┴──────────────┴──────────┴──────────┴───────────┴──────────┴──────┘
 type KeyWord is uint256;
 
-using {partyOf, validAt, mayAll, dailyCapOf} for KeyWord global;
+using {partyOf, validAt, mayAll, numberOf, dailyCapOf} for KeyWord global;
 
-uint256 constant REVOKED_OR_SUSPENDED = (uint256(type(uint40).max) << 120) | (uint256(type(uint40).max) << 200);
+uint256 constant REVOKED_OR_SUSPENDED = (uint256(type(uint40).max) << 120) | (uint256(type(uint8).max) << 200);
 
 function keyWordOf(IPartyRegistry.Key storage data) view returns (KeyWord word) {
     assembly ("memory-safe") {
@@ -37,6 +37,10 @@ function mayAll(KeyWord word, uint8 purposes) pure returns (bool) {
     return uint8(KeyWord.unwrap(word) >> 32) & purposes == purposes;
 }
 
+function numberOf(KeyWord word) pure returns (uint24) {
+    return uint24(KeyWord.unwrap(word) >> 208);
+}
+
 function dailyCapOf(KeyWord word) pure returns (uint16) {
-    return uint16(KeyWord.unwrap(word) >> 240);
+    return uint16(KeyWord.unwrap(word) >> 232);
 }

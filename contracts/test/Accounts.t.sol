@@ -70,7 +70,8 @@ contract AccountsTest is Fixture {
                 abi.encode(PRODUCT, line, LATEST)
             )
         );
-        assertEq(registry.qualityAuthority(address(line), 1), PLANT, "quality");
+        (uint32 party,) = registry.qualityAuthority(address(line), 1);
+        assertEq(party, PLANT, "quality");
     }
 
     function test_account_is_rotated_and_takes_a_keys_place() external {

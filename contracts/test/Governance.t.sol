@@ -43,11 +43,11 @@ contract GovernanceTest is Fixture {
         manager.setTargetClosed(address(registry), true);
         recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.WITHDRAWN);
         recallBatch(AGENCY_KEY, MAKER, batch, IRecallBoard.Kind.RECALLED);
-        (Status status, IPackLedger.Batch memory found, uint8 recall, uint40 since,) = ledger.factsOf(unit);
+        (Status status, IPackLedger.Batch memory found, uint8 recall, uint40 since,,,) = ledger.factsOf(unit);
         assertTrue(status == Status.ACTIVE && found.count != 0 && recall == 2 && since == NOW, "facts");
         liftRecall(AGENCY_KEY, MAKER, bytes32(uint256(batch)));
         liftRecall(AGENCY_KEY, MAKER, LOT);
-        (,, recall,,) = ledger.factsOf(unit);
+        (,, recall,,,,) = ledger.factsOf(unit);
         assertEq(recall, 0, "lifted");
     }
 
@@ -136,9 +136,9 @@ contract GovernanceTest is Fixture {
         append(MAKER_KEY, 0, 0, "next", 1); // under the same registry and the same recalls
         recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.RECALLED);
         uint64 batch = released(2);
-        (,, uint8 recall,,) = ledger.factsOf(unitNumber(batch, 0));
+        (,, uint8 recall,,,,) = ledger.factsOf(unitNumber(batch, 0));
         assertEq(recall, 2, "recalled in the new one");
-        (,, recall,,) = oldLedger.factsOf(unit);
+        (,, recall,,,,) = oldLedger.factsOf(unit);
         assertEq(recall, 2, "and in the old one");
     }
 }

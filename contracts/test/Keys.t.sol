@@ -34,8 +34,8 @@ contract KeysTest is Fixture {
         vm.expectEmit(address(registry));
         emit IPartyRegistry.KeyReplaced(PHARMACY, OLD, NEW);
         this.rotateFor(PHARMACY_KEY, PHARMACY_KEY, NEW_KEY);
-        assertKey(OLD, IPartyRegistry.Key(PHARMACY, OPERATE, 0, LATEST, NOW + 50, 0, 0, 7));
-        assertKey(NEW, IPartyRegistry.Key(PHARMACY, OPERATE, NOW + 50, LATEST, 0, 0, 0, 7));
+        assertKey(OLD, IPartyRegistry.Key(PHARMACY, OPERATE, 0, LATEST, NOW + 50, 0, false, 0, 7));
+        assertKey(NEW, IPartyRegistry.Key(PHARMACY, OPERATE, NOW + 50, LATEST, 0, 0, false, 0, 7));
         append(NEW_KEY, 0, 0, "root", 1);
         refused(notValid(OLD));
         append(PHARMACY_KEY, 0, 1, "root", 1);
@@ -107,7 +107,7 @@ contract KeysTest is Fixture {
     function test_rotation_makes_no_key_live_longer() external {
         registry.addKey(TRADER, vm.addr(STRANGER_KEY), OPERATE, 0, NOW + 100);
         rotateKey(STRANGER_KEY, STRANGER_KEY, NEW_KEY);
-        assertKey(NEW, IPartyRegistry.Key(TRADER, OPERATE, NOW, NOW + 100, 0, 0, 0, 0));
+        assertKey(NEW, IPartyRegistry.Key(TRADER, OPERATE, NOW, NOW + 100, 0, 0, false, 0, 0));
     }
 
     /// Nobody rotates himself out of what the authority decided, and no manager his company's key.
@@ -144,6 +144,15 @@ contract KeysTest is Fixture {
         registry.qualityAuthority(NEW, 1);
     }
 
+    /// What the old key proposed or released stays the old key's, whatever becomes of the new one.
+    function test_rotated_line_key_gets_a_number_of_its_own() external {
+        rotateKey(LINE_KEY, LINE_KEY, NEW_KEY);
+        assertEq(registry.keyOf(vm.addr(LINE_KEY)).number, 1, "old");
+        assertEq(registry.keyOf(NEW).number, 6, "new");
+        (address key,) = registry.numberedKey(1);
+        assertTrue(key == vm.addr(LINE_KEY), "old by number");
+    }
+
     function test_rotation_happens_once() external {
         Consent memory starter = rotationConsent(MAKER_KEY, LINE_KEY, NEW_KEY);
         Consent memory possession = rotationConsent(NEW_KEY, LINE_KEY, NEW_KEY);
@@ -160,7 +169,7 @@ contract KeysTest is Fixture {
         vm.expectEmit(address(registry));
         emit IPartyRegistry.KeyReplaced(TRADER, vm.addr(STRANGER_KEY), NEW);
         this.replaceFor(STRANGER_KEY, NEW_KEY, NOW + 1000);
-        assertKey(NEW, IPartyRegistry.Key(TRADER, OPERATE, NOW + 20, NOW + 1000, 0, 0, 0, 9));
+        assertKey(NEW, IPartyRegistry.Key(TRADER, OPERATE, NOW + 20, NOW + 1000, 0, 0, false, 0, 9));
         assertEq(registry.keyOf(vm.addr(STRANGER_KEY)).revokedAt, NOW + 20, "revoked");
     }
 
@@ -200,7 +209,7 @@ contract KeysTest is Fixture {
         registry.suspendKey(OLD);
         vm.warp(NOW + 100);
         registry.suspendKey(OLD);
-        assertEq(registry.keyOf(OLD).suspendedSince, NOW, "since");
+        assertTrue(registry.keyOf(OLD).suspended, "suspended");
         refused(notValid(OLD));
         append(PHARMACY_KEY, 0, 0, "root", 1);
         append(OTHER_PHARMACY_KEY, 0, 0, "root", 1); // its party's other keys go on, as do others' of course

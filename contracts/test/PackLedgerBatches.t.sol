@@ -31,24 +31,48 @@ contract PackLedgerBatchesTest is Fixture {
         this.proposeFor(proposal);
         IPackLedger.Batch memory kept = ledger.batchOf(batch);
         IPackLedger.Batch memory wanted = IPackLedger.Batch(
-            proposal.itemRoot, LOT, 1, MAKER, 10_000, EXPIRES, NOW, 0, IPackLedger.BatchState.PROPOSED, 0
+            proposal.itemRoot,
+            LOT,
+            1,
+            uint24(MAKER),
+            10_000,
+            uint16(EXPIRES / 1 days),
+            NOW,
+            0,
+            IPackLedger.BatchState.PROPOSED,
+            0,
+            1, // the line's key
+            0
         );
         assertEq(abi.encode(kept), abi.encode(wanted), "batch");
     }
 
-    function testFuzz_largest_and_smallest_values_do_not_touch_each_other(uint32 count, uint40 day, bytes32 root, bytes32 lot)
+    function testFuzz_largest_and_smallest_values_do_not_touch_each_other(uint32 count, uint16 day, bytes32 root, bytes32 lot)
         external
     {
+        uint16 today = uint16(NOW / 1 days);
+        day = today + 1 + day % (type(uint16).max - today);
         IPackLedger.Proposal memory proposal = proposalOf(batch);
         proposal.count = count % (1 << 20) + 1;
-        proposal.expiresAt = uint40((NOW / 1 days + 1 + day % (type(uint40).max / 1 days - NOW / 1 days)) * 1 days);
+        proposal.expiresAt = uint40(uint256(day) * 1 days);
         proposal.itemRoot = root;
         proposal.lotKey = lot;
         propose(LINE_KEY, proposal);
         vm.warp(NOW + 7);
         release(QP_KEY, batch, root);
         IPackLedger.Batch memory wanted = IPackLedger.Batch(
-            root, lot, 1, MAKER, proposal.count, proposal.expiresAt, NOW, NOW + 7, IPackLedger.BatchState.RELEASED, 0
+            root,
+            lot,
+            1,
+            uint24(MAKER),
+            uint24(proposal.count),
+            day,
+            NOW,
+            NOW + 7,
+            IPackLedger.BatchState.RELEASED,
+            0,
+            1, // the line's key
+            2 // the qualified person's
         );
         assertEq(abi.encode(ledger.batchOf(batch)), abi.encode(wanted), "batch");
     }
@@ -163,6 +187,20 @@ contract PackLedgerBatchesTest is Fixture {
         propose(LINE_KEY, proposal);
     }
 
+    /// A batch keeps the day in 16 bits; and a unit of the last one can be dispensed, until then.
+    function test_expiry_is_before_2149_06_08() external {
+        uint40 last = uint40(uint256(type(uint16).max) * 1 days);
+        IPackLedger.Proposal memory proposal = proposalOf(batch);
+        proposal.expiresAt = last + 1 days;
+        refused(IPackLedger.InvalidExpiry.selector, last + 1 days);
+        propose(LINE_KEY, proposal);
+        proposal.expiresAt = last;
+        propose(LINE_KEY, proposal);
+        release(QP_KEY, batch);
+        change(PHARMACY_KEY, Status.SUPPLIED, packed(unitNumber(batch, 0)));
+        assertStatus(unitNumber(batch, 0), Status.SUPPLIED);
+    }
+
     function test_proposal_is_withdrawn_by_a_line_of_its_premises() external {
         propose(LINE_KEY, proposalOf(batch));
         refused(IPackLedger.NotProposer.selector, batch, RIVAL);
@@ -238,20 +276,64 @@ contract PackLedgerBatchesTest is Fixture {
         released(1);
         uint64 unit = unitNumber(batch, 5);
         change(PHARMACY_KEY, Status.SUPPLIED, packed(unit));
-        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt, uint64 twin) =
+        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt, uint64 twin,,) =
             ledger.factsOf(unit);
         assertTrue(status == Status.SUPPLIED && recall == 0 && recalledAt == 0 && twin == 0, "facts");
         assertEq(abi.encode(data), abi.encode(ledger.batchOf(batch)), "batch");
         vm.warp(NOW + 10);
         recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.RECALLED);
-        (,, recall, recalledAt,) = ledger.factsOf(unit);
+        (,, recall, recalledAt,,,) = ledger.factsOf(unit);
         assertTrue(recall == 2 && recalledAt == NOW + 10, "recall");
     }
 
     function test_facts_of_a_unit_that_nobody_made_are_all_zero() external view {
-        (Status status, IPackLedger.Batch memory data, uint8 recall, uint40 recalledAt, uint64 twin) =
-            ledger.factsOf(77);
+        (
+            Status status,
+            IPackLedger.Batch memory data,
+            uint8 recall,
+            uint40 recalledAt,
+            uint64 twin,
+            IPackLedger.BatchSigner memory proposer,
+            IPackLedger.BatchSigner memory releaser
+        ) = ledger.factsOf(77);
         assertTrue(status == Status.ACTIVE && recall == 0 && recalledAt == 0 && twin == 0, "facts");
-        assertEq(abi.encode(data), new bytes(10 * 32), "batch");
+        assertEq(abi.encode(data), new bytes(12 * 32), "batch");
+        assertEq(abi.encode(proposer, releaser), new bytes(4 * 32), "signers");
+    }
+
+    function signersOf(uint64 number)
+        private
+        view
+        returns (IPackLedger.BatchSigner memory proposer, IPackLedger.BatchSigner memory releaser)
+    {
+        (,,,,, proposer, releaser) = ledger.factsOf(unitNumber(number, 0));
+    }
+
+    function test_who_signed_for_a_batch_stays_known() external {
+        propose(LINE_KEY, proposalOf(batch));
+        (IPackLedger.BatchSigner memory proposer, IPackLedger.BatchSigner memory releaser) = signersOf(batch);
+        assertTrue(proposer.key == vm.addr(LINE_KEY) && proposer.compromisedSince == 0, "proposed");
+        assertTrue(releaser.key == address(0), "not released");
+        release(QP_KEY, batch);
+        rotateKey(LINE_KEY, LINE_KEY, uint256(keccak256("new line")));
+        (proposer, releaser) = signersOf(batch);
+        assertTrue(proposer.key == vm.addr(LINE_KEY), "the key that signed, not the one of today");
+        assertTrue(releaser.key == vm.addr(QP_KEY) && releaser.compromisedSince == 0, "released");
+    }
+
+    function test_facts_say_since_when_a_batchs_signers_are_compromised() external {
+        released(1);
+        vm.warp(NOW + 10);
+        registry.revokeKey(vm.addr(LINE_KEY), NOW - 1);
+        registry.revokeKey(vm.addr(QP_KEY), NOW + 10);
+        (IPackLedger.BatchSigner memory proposer, IPackLedger.BatchSigner memory releaser) = signersOf(batch);
+        assertTrue(proposer.compromisedSince == NOW - 1 && releaser.compromisedSince == NOW + 10, "since");
+    }
+
+    function test_withdrawal_names_no_releaser() external {
+        propose(LINE_KEY, proposalOf(batch));
+        withdraw(LINE_KEY, batch);
+        (, IPackLedger.BatchSigner memory releaser) = signersOf(batch);
+        assertTrue(releaser.key == address(0), "nobody released it");
     }
 }

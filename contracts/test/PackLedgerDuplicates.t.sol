@@ -61,7 +61,7 @@ abstract contract Openings is Fixture {
     }
 
     function twinOf(uint64 unit) internal view returns (uint64 twin) {
-        (,,,, twin) = ledger.factsOf(unit);
+        (,,,, twin,,) = ledger.factsOf(unit);
     }
 }
 

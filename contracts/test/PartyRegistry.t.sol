@@ -173,9 +173,24 @@ contract PartyRegistryTest is Fixture {
         vm.expectEmit(address(registry));
         emit IPartyRegistry.KeyAdded(PLANT, address(1), LINE, 10, 20);
         registry.addKey(PLANT, address(1), LINE, 10, 20);
-        assertEq(
-            abi.encode(registry.keyOf(address(1))), abi.encode(IPartyRegistry.Key(PLANT, LINE, 10, 20, 0, 0, 0, 0)), ""
-        );
+        IPartyRegistry.Key memory wanted = IPartyRegistry.Key(PLANT, LINE, 10, 20, 0, 0, false, 6, 0);
+        assertEq(abi.encode(registry.keyOf(address(1))), abi.encode(wanted), "key");
+    }
+
+    /// A batch keeps the number of who signed for it; what becomes of that key later is told under the number.
+    function test_keys_that_sign_for_batches_are_numbered() external {
+        assertEq(registry.keyOf(vm.addr(LINE_KEY)).number, 1, "line");
+        assertEq(registry.keyOf(vm.addr(QP_KEY)).number, 2, "quality");
+        assertEq(registry.keyOf(vm.addr(PHARMACY_KEY)).number, 0, "neither");
+        (address key, uint40 since) = registry.numberedKey(2);
+        assertTrue(key == vm.addr(QP_KEY) && since == 0, "by number");
+        registry.revokeKey(key, NOW - 5);
+        (key, since) = registry.numberedKey(2);
+        assertTrue(key == vm.addr(QP_KEY) && since == NOW - 5, "compromised");
+        (key, since) = registry.numberedKey(0);
+        assertTrue(key == address(0) && since == 0, "nobody's");
+        (key, since) = registry.numberedKey(6);
+        assertTrue(key == address(0) && since == 0, "nobody's yet");
     }
 
     function test_key_that_makes_no_sense_is_refused() external {
@@ -300,9 +315,10 @@ contract PartyRegistryTest is Fixture {
     // ---- lines and qualified persons ----
 
     function test_line_authority_names_party_product_and_holder() external view {
-        (uint32 party, uint32 product, uint32 mah) = registry.lineAuthority(vm.addr(LINE_KEY), PRODUCT);
-        assertTrue(party == PLANT && product == 1 && mah == MAKER, "line");
-        assertEq(registry.qualityAuthority(vm.addr(QP_KEY), 1), PLANT, "quality");
+        (uint32 party, uint32 product, uint32 mah, uint24 number) = registry.lineAuthority(vm.addr(LINE_KEY), PRODUCT);
+        assertTrue(party == PLANT && product == 1 && mah == MAKER && number == 1, "line");
+        (party, number) = registry.qualityAuthority(vm.addr(QP_KEY), 1);
+        assertTrue(party == PLANT && number == 2, "quality");
     }
 
     function test_authorisation_is_recorded() external {

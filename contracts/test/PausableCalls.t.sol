@@ -50,7 +50,7 @@ contract PausableCallsTest is Fixture {
         paused();
         lift(MAKER_KEY, AGENCY_KEY, packed(unit));
         assertStatus(unit, Status.SUPPLIED);
-        (Status status,,,,) = ledger.factsOf(unit);
+        (Status status,,,,,,) = ledger.factsOf(unit);
         assertTrue(status == Status.SUPPLIED && ledger.batchOf(batch).count != 0, "facts");
         assertTrue(ledger.receiptHash(receipt.id) != 0 && ledger.reversedOf(receipt.id) == 0, "receipt");
         ledger.unpause();

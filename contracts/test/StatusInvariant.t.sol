@@ -297,7 +297,7 @@ contract StatusInvariantTest {
         uint64[] memory units = handler.all();
         uint256[2] memory flagged;
         for (uint256 i = 0; i < units.length; ++i) {
-            (Status status,,,, uint64 twin) = handler.target().factsOf(units[i]);
+            (Status status,,,, uint64 twin,,) = handler.target().factsOf(units[i]);
             require(twin == handler.twins(units[i]), "twin");
             require(twin == 0 || status != Status.ACTIVE, "flagged and active");
             if (twin != 0) ++flagged[units[i] >> 20 == units[0] >> 20 ? 0 : 1];

@@ -317,5 +317,5 @@ def _singles(call: Call) -> list[Call]:
 
 def _check(ledger: Ledger, model: Model, pool: Sequence[int]) -> None:
     for unit in pool:
-        status, *_, twin = ledger.chain.read("PackLedger", "factsOf", unit)
+        status, _batch, _recall, _since, twin, *_ = ledger.chain.read("PackLedger", "factsOf", unit)
         assert (Status(status), twin) == (model.statuses.get(unit, A), model.twins.get(unit, 0)), unit

@@ -11,6 +11,7 @@ from packtrace.epcis.model import Event
 from packtrace.evidence import content_hash, examine
 from packtrace.facts import (
     BatchFacts,
+    BatchSigner,
     BatchState,
     Block,
     CustodyState,
@@ -130,7 +131,7 @@ def journey() -> World:
     )
     world.batch = BatchFacts(
         made.tree.root, PRODUCT.lot_key, PRODUCT.product_key, MAH, 20, expires_at(PRODUCT.expiry), NOW, NOW,
-        BatchState.RELEASED,
+        BatchState.RELEASED, BatchSigner("0xline"), BatchSigner("0xqp"),
     )  # fmt: skip
     pack(world, 1, CASE, PACKS[:10], 0)
     pack(world, 2, PALLET, [CASE], 1)

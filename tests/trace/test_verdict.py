@@ -34,6 +34,7 @@ from packtrace.commit.pedigree import Pedigree
 from packtrace.errors import EvidenceError
 from packtrace.evidence import examine
 from packtrace.facts import (
+    BatchSigner,
     BatchState,
     Block,
     CustodyState,
@@ -272,6 +273,29 @@ def test_what_a_compromised_key_anchored_is_broken_evidence_and_what_it_anchored
     (reason,) = verdict.reasons
     assert world.events[number][1].digest.hex()[:12] in reason, "names the event"
     assert "0xleaked" in reason, "and the key"
+
+
+@pytest.mark.parametrize(("role", "act"), [("proposer", "proposal"), ("releaser", "release")])
+@pytest.mark.parametrize("since", [-100, 0, 1], ids=["before", "then", "after"])
+def test_batch_that_a_compromised_key_proposed_or_released_is_broken_evidence(
+    world: World, role: str, act: str, since: int
+) -> None:
+    """Judged as log entries are: what was signed at that time or later counts for nothing, what was before stays."""
+    verdict = world.verdict(unit=changed_unit(world, **{role: BatchSigner("0xleaked", NOW + since)}))
+    if since > 0:
+        assert verdict.headline is Headline.AUTHENTIC, verdict.reasons
+        return
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    (reason,) = verdict.reasons
+    assert reason.startswith(f"{act} of batch {BATCH}: key 0xleaked signed it at 2026-11-23 08:15:00+00:00")
+
+
+def test_release_is_judged_at_its_own_time_and_not_at_the_proposals(world: World) -> None:
+    leaked = BatchSigner("0xleaked", NOW + 50)
+    later = {"released_at": NOW + 60, "proposer": leaked, "releaser": leaked}
+    verdict = world.verdict(unit=changed_unit(world, **later))
+    assert verdict.headline is Headline.EVIDENCE_BROKEN
+    assert [reason.split(":")[0] for reason in verdict.reasons] == [f"release of batch {BATCH}"]
 
 
 def test_revoked_key_alone_breaks_nothing(world: World) -> None:

@@ -194,5 +194,24 @@ def disbelieved(event: VerifiedEvent, facts: Facts) -> str | None:
     key = facts.keys[entry.key]
     if key.believed(entry.time):
         return None
-    since, then = (datetime.fromtimestamp(time, UTC).isoformat(" ") for time in (key.compromised_since, entry.time))
-    return f"key {entry.key} anchored it at {then}, and is compromised since {since}"
+    since = _moment(key.compromised_since)
+    return f"key {entry.key} anchored it at {_moment(entry.time)}, and is compromised since {since}"
+
+
+def disbelieved_batch(number: int, batch: BatchFacts) -> list[str]:
+    """Which of a batch's signatures on chain are not to be believed, and why: that of the line that proposed it, that
+    of the qualified person who released it. Judged as log entries are (`disbelieved`).
+    """
+    signed = [("proposal", batch.proposer, batch.proposed_at)]
+    if batch.releaser is not None:
+        signed.append(("release", batch.releaser, batch.released_at))
+    return [
+        f"{act} of batch {number}: key {signer.key} signed it at {_moment(time)}, and is compromised since "
+        + _moment(signer.compromised_since)
+        for act, signer, time in signed
+        if not signer.believed(time)
+    ]
+
+
+def _moment(time: int) -> str:
+    return datetime.fromtimestamp(time, UTC).isoformat(" ")

@@ -86,8 +86,23 @@ class EntryFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSigner:
+    """A key (an address) that signed for a batch, and since when it is compromised (unix time, 0 for never)."""
+
+    key: str
+    compromised_since: int = 0
+
+    def believed(self, time: int) -> bool:
+        """Whether what the key signed at that time is to be believed; see `KeyFacts`."""
+        return not self.compromised_since or time < self.compromised_since
+
+
+@dataclass(frozen=True, slots=True)
 class BatchFacts:
-    """A commissioned batch as the chain holds it; times are unix times, 0 for never."""
+    """A commissioned batch as the chain holds it; times are unix times, 0 for never.
+
+    `releaser` is None where nobody has released it.
+    """
 
     item_root: bytes
     lot_key: bytes
@@ -98,6 +113,8 @@ class BatchFacts:
     proposed_at: int
     released_at: int
     state: BatchState
+    proposer: BatchSigner
+    releaser: BatchSigner | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.custody import whereabouts
-from packtrace.evidence import Evidence, anchored, batch_differences, disbelieved
+from packtrace.evidence import Evidence, anchored, batch_differences, disbelieved, disbelieved_batch
 from packtrace.facts import (
     PURPOSE_OPERATE,
     BatchState,
@@ -301,13 +301,17 @@ def _log(evidence: Evidence, facts: Facts, place: Place | None, now: int) -> Che
 
 
 def _batch(evidence: Evidence, facts: Facts) -> Check:
-    """The commissioned batch on chain is this event's, and its GTIN's holder stands behind it."""
+    """The commissioned batch on chain is this event's, its GTIN's holder stands behind it, and those who signed for it
+    (the line, the qualified person) are to be believed.
+    """
     event, product, number, unit = evidence.commissioned, evidence.product, evidence.batch, facts.unit
     if not event or not product or number is None or unit is None or unit.batch.state is BatchState.NONE:
         return Check("batch", None, "the batch is not on chain (yet)", Headline.NOT_VERIFIED)
     wrong = batch_differences(event, product, number, unit.batch, facts.mah_of_gtin)
     if wrong:
         return Check("batch", False, f"the batch on chain differs in: {', '.join(wrong)}", Headline.EVIDENCE_BROKEN)
+    if doubts := disbelieved_batch(number, unit.batch):
+        return Check("batch", False, "; ".join(doubts), Headline.EVIDENCE_BROKEN)
     return Check("batch", True, "items, product, lot, expiry and holder are those on chain", Headline.EVIDENCE_BROKEN)
 
 

@@ -21,6 +21,7 @@ from packtrace.evidence import (
     batch_differences,
     commissioned_batch,
     disbelieved,
+    disbelieved_batch,
     logistic_link,
 )
 from packtrace.facts import CustodyState, Facts, PartyFacts, UnitFacts, unit_number
@@ -323,6 +324,7 @@ def _compare_batch(batch: Batch, chain: ChainFacts, findings: Findings) -> None:
     wrong = batch_differences(batch.event, batch.product, batch.number, known.batch, holder)
     if wrong:
         findings.broken.append(f"{name(batch.event)}: the batch on chain differs in: {', '.join(wrong)}")
+    findings.broken.extend(f"{name(batch.event)}: {doubt}" for doubt in disbelieved_batch(batch.number, known.batch))
 
 
 def _compare_content(links: Iterable[LogisticLink], facts: Facts, findings: Findings) -> None:

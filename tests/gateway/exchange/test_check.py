@@ -14,6 +14,9 @@ from packtrace.commit.pedigree import Pedigree
 from packtrace.commit.seal import SealProof
 from packtrace.epcis.model import Event
 from packtrace.facts import (
+    BatchFacts,
+    BatchSigner,
+    BatchState,
     Block,
     CustodyState,
     EntryFacts,
@@ -21,10 +24,13 @@ from packtrace.facts import (
     KeyFacts,
     LogisticFacts,
     PartyFacts,
+    Recall,
+    Status,
+    UnitFacts,
     batch_number,
     logistic_number,
 )
-from packtrace.gs1 import sgtin_uri, sscc_uri
+from packtrace.gs1 import expires_at, sgtin_uri, sscc_uri
 from packtrace.gs1.keys import make_sscc
 from packtrace.product import Product
 from packtrace_gateway.exchange.check import ChainFacts, Contents, compared, opened
@@ -280,6 +286,23 @@ def test_what_a_compromised_key_anchored_is_refused_and_what_it_anchored_before_
     findings = compared(shipped, replace(known, facts=replace(known.facts, keys=keys)))
     assert (len(findings.broken), findings.missing) == (broken, [])
     assert all("key 0x anchored it at 2026-11-23 05:41:40+00:00" in reason for reason in findings.broken)
+
+
+@pytest.mark.parametrize(("since", "broken"), [(-1, True), (0, True), (1, False)])
+def test_goods_of_a_batch_that_a_compromised_key_released_are_refused(since: int, broken: bool) -> None:
+    log = Log()
+    log.commission(PACKS[:1])
+    contents = log.opened(Package(COMMISSIONING, MAKER, SHOP, log.disclosures[0].digest, {}, b""))
+    known = chain(contents, company=10)
+    time = known.facts.block.timestamp
+    (batch,) = contents.batches
+    on_chain = BatchFacts(
+        batch.event.header.item_root, PRODUCT.lot_key, PRODUCT.product_key, 10, 1, expires_at(PRODUCT.expiry),
+        time - 9, time, BatchState.RELEASED, BatchSigner("0xline"), BatchSigner("0xleaked", time + since),
+    )  # fmt: skip
+    unit = UnitFacts(Status.ACTIVE, on_chain, Recall.NONE, 0)
+    findings = compared(contents, replace(known, batches={batch.number: unit}))
+    assert [f"release of batch {batch.number}: key 0xleaked" in reason for reason in findings.broken] == [True] * broken
 
 
 def test_only_the_authority_takes_commissioning_data() -> None:

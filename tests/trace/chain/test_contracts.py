@@ -83,21 +83,25 @@ def test_contract_that_does_not_exist_is_refused() -> None:
 
 
 def test_result_of_several_values_is_a_tuple_and_a_struct_a_mapping() -> None:
-    batch = (b"\1" * 32, b"\2" * 32, 3, 4, 5, 6, 7, 8, 2, 1)
+    batch = (b"\1" * 32, b"\2" * 32, 3, 4, 5, 6, 7, 8, 2, 1, 11, 12)
+    proposer, releaser = ("0x" + "0a" * 20, 13), ("0x" + "0b" * 20, 14)
     data = encode(
         [
             "uint8",
-            "(bytes32,bytes32,uint32,uint32,uint32,uint40,uint40,uint40,uint8,uint32)",
+            "(bytes32,bytes32,uint32,uint24,uint24,uint16,uint40,uint40,uint8,uint24,uint24,uint24)",
             "uint8",
             "uint40",
             "uint64",
+            "(address,uint40)",
+            "(address,uint40)",
         ],
-        [1, batch, 2, 99, 7],
+        [1, batch, 2, 99, 7, proposer, releaser],
     )
-    status, found, recall, since, twin = decode_result("PackLedger", "factsOf", data)
+    status, found, recall, since, twin, *signers = decode_result("PackLedger", "factsOf", data)
     assert (status, recall, since, twin) == (1, 2, 99, 7)
     assert tuple(found.values()) == batch
     assert list(found)[:2] == ["itemRoot", "lotKey"]
+    assert [(signer["key"].lower(), signer["compromisedSince"]) for signer in signers] == [proposer, releaser]
 
 
 def test_empty_result_says_that_the_contract_is_not_there() -> None:

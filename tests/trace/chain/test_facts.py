@@ -26,7 +26,9 @@ from supply import (
 from packtrace.chain.facts import ChainReader, Product
 from packtrace.chain.node import Call, Node, Request
 from packtrace.errors import ChainError
+from packtrace.evidence import disbelieved_batch
 from packtrace.facts import (
+    BatchSigner,
     BatchState,
     CustodyState,
     EntryFacts,
@@ -96,6 +98,7 @@ def test_unit_is_known_through_its_life(network: Network, reader: ChainReader) -
         Status.ACTIVE, BatchState.PROPOSED, 0
     )  # fmt: skip
     assert proposed.batch.proposed_at == network.node.block().timestamp
+    assert (proposed.batch.proposer, proposed.batch.releaser) == (BatchSigner(network.maker.address), None)
     network.release()
     dispense(network, 3)
     network.act(network.maker, "RecallBoard", "recallLot", [MAKER, LOT_KEY, Recall.RECALLED, b"\1" * 32])
@@ -308,6 +311,24 @@ def test_keys_of_log_entries_are_asked_each_time_in_at_most_one_more_request(
     assert (leaked.valid, leaked.compromised_since) == (False, anchored)
     assert (leaked.believed(anchored - 1), leaked.believed(anchored)) == (True, False)
     assert second.keys[network.maker.address].valid
+
+
+def test_signers_of_a_batch_are_asked_each_time(network: Network, reader: ChainReader) -> None:
+    """A verdict of yesterday says nothing of a line's key that was found compromised today."""
+    network.propose()
+    network.devnet.advance_time(50)
+    network.release()
+    bury(network)
+    before = reader.unit_facts(unit(3))
+    assert before is not None
+    assert before.batch.releaser == BatchSigner(network.maker.address)
+    since = before.batch.proposed_at + 1
+    network.admin.revoke_key(network.maker.address, compromised_since=since)
+    after = reader.unit_facts(unit(3))
+    assert after is not None
+    assert after.batch.proposer == after.batch.releaser == BatchSigner(network.maker.address, since)
+    (doubt,) = disbelieved_batch(BATCH, after.batch)
+    assert doubt.startswith(f"release of batch {BATCH}: key {network.maker.address} signed it at ")
 
 
 def test_repeated_verdict_asks_only_what_can_change(network: Network, node: CountingNode, reader: ChainReader) -> None:

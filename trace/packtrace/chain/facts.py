@@ -18,6 +18,7 @@ from packtrace.chain.deployment import Deployment
 from packtrace.chain.node import BlockId, Call, Node
 from packtrace.facts import (
     BatchFacts,
+    BatchSigner,
     BatchState,
     Block,
     CustodyState,
@@ -35,6 +36,7 @@ from packtrace.receipt import REFUSED, UNIT_BYTES, Receipt
 
 MAX_REMEMBERED = 100_000
 """Log entries, and products, that are kept in memory: a few hundred bytes each."""
+SECONDS_A_DAY = 86_400
 RECEIPT_TYPE = "(bytes32,uint32,uint8,uint40,bytes32,bytes,bytes)"
 
 K = TypeVar("K", bound=Hashable)
@@ -295,7 +297,7 @@ def _key(address: str, block: Block) -> _Question:
     def meaning(key: dict[str, Any]) -> KeyFacts | None:
         if not key["party"]:
             return None
-        stopped = key["revokedAt"] or key["suspendedSince"]
+        stopped = key["revokedAt"] or key["suspended"]
         valid = key["validFrom"] <= block.timestamp < key["validUntil"] and not stopped
         return KeyFacts(key["party"], key["purposes"], valid, key["compromisedSince"])
 
@@ -315,8 +317,8 @@ def _logistic(number: int) -> _Question:
 def _unit(number: int) -> _Question:
     """Means a pair: the facts without the product's key, and the product's number."""
 
-    def meaning(facts: tuple[int, dict[str, Any], int, int, int]) -> tuple[UnitFacts, int] | None:
-        status, batch, recall, recalled_at, twin = facts
+    def meaning(facts: tuple[Any, ...]) -> tuple[UnitFacts, int] | None:
+        status, batch, recall, recalled_at, twin, proposer, releaser = facts
         state = BatchState(batch["state"])
         if state is BatchState.NONE:
             return None
@@ -326,10 +328,12 @@ def _unit(number: int) -> _Question:
             product_key=b"",
             mah=batch["mah"],
             count=batch["count"],
-            expires_at=batch["expiresAt"],
+            expires_at=batch["expiryDay"] * SECONDS_A_DAY,
             proposed_at=batch["proposedAt"],
             released_at=batch["releasedAt"],
             state=state,
+            proposer=BatchSigner(proposer["key"], proposer["compromisedSince"]),
+            releaser=BatchSigner(releaser["key"], releaser["compromisedSince"]) if batch["releaser"] else None,
         )
         return UnitFacts(Status(status), found, Recall(recall), recalled_at, twin or None), batch["product"]
 
