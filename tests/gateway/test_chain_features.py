@@ -511,7 +511,8 @@ def test_changes_of_different_packs_share_a_block_and_those_of_one_pack_keep_the
         plant.devnet.resume_mining()
     outcomes = [[pack["outcome"] for pack in plant.settled(one)["packs"]] for one in (suspect, *others, destroyed)]
     assert outcomes[:-1] == [["suspect"], *[["dispensed"]] * 5]
-    assert outcomes[-1][0] == "destroyed" and outcomes[-1][1].startswith("refused")
+    assert outcomes[-1][0] == "destroyed"
+    assert outcomes[-1][1].startswith("refused")
     rows = [plant.gateway.outbox.row(plant.gateway.status.operation(one["id"])[0].outbox) for one in (suspect, *others)]
     assert len({row.block_number for row in rows}) == 1
 
