@@ -47,6 +47,9 @@ def init(
     gln: Annotated[str, typer.Option(help="Global Location Number of the premises.")],
     deployment: Annotated[Path, typer.Option(help="Deployment file of the network; it is copied into DIR.")],
     node: Annotated[str, typer.Option(help="JSON-RPC URL of an Ethereum node.")] = "http://127.0.0.1:8545",
+    public_places: Annotated[
+        bool, typer.Option(help="Read points of events here travel with the goods (not for a dispenser).")
+    ] = False,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8080,
     endpoint: Annotated[str | None, typer.Option(help="Base URL under which partners reach it.")] = None,
@@ -68,6 +71,7 @@ def init(
         "name": name,
         "gln": gln,
         "gln_salt": secrets.token_hex(16),
+        "public_places": public_places,
         "host": host,
         "port": port,
         "endpoint": endpoint,

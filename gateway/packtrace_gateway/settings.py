@@ -75,6 +75,11 @@ class Settings(BaseModel):
         description="16 secret bytes in hexadecimal that hide the GLN in its commitment on chain. Keep it: "
         "without it the commitment cannot be opened.",
     )
+    public_places: bool = Field(
+        False,
+        description="Whether the read points of events recorded here travel with the goods. Not a dispenser's, whose "
+        "GLN is not public: they are opened by choice only.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     endpoint: Url | None = Field(

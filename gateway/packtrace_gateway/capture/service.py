@@ -243,6 +243,7 @@ class CaptureService:
             record_time=self._record_time(session),
             cbv_hash=entry.cbv_hash,
             secret=entry.secret,
+            public_place=self._settings.public_places,
         )
         number = self._store.add_own(session, entry.event, commitment, cbv_hash=entry.cbv_hash)
         return number, commitment.digest

@@ -136,6 +136,7 @@ class Network:
                 company=company.party,
                 name=company.name,
                 gln=company.gln,
+                public_places=bool(company.public_name),
                 deployment=self.deployment_file,
                 node=self.devnet.url,
                 port=port,

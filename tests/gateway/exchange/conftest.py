@@ -358,6 +358,7 @@ def make_settings(folder: Path, number: int, devnet: Devnet, deployment: Path) -
             "name": f"party {number}",
             "gln": gln(number),
             "gln_salt": f"{number:032x}",
+            "public_places": number in (PLANT, WHOLESALER),
             "port": port,
             "endpoint": f"http://127.0.0.1:{port}",
             "node": devnet.url,

@@ -38,6 +38,8 @@ def test_a_pallet_goes_with_its_pedigree_and_a_case_of_it_further_and_a_pack_bac
     for pack in (packs[1], packs[2]):
         assert unmet(pharmacy.verify(pack, lot="L1", expiry="2031-05-31")) == set()
     assert plant.wait_goods(pallet, "received")["state"] == "delivered"
+    places = {(step["party"], step["read_point"]) for step in pharmacy.verify(packs[2])["history"]}
+    assert {party: place is not None for party, place in places} == {PLANT: True, WHOLESALER: True, PHARMACY: False}
 
     world.deliver(WHOLESALER, PHARMACY, cases[1])  # a pack was taken out of it before
     assert pharmacy.place(packs[3]) == "HERE"

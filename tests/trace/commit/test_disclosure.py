@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from packtrace.commit import header as headers
 from packtrace.commit import items, merkle, salts, seal
 from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, by_neighbourhood, together
-from packtrace.commit.event import Commitment, Ledger, commit
+from packtrace.commit.event import Commitment, Ledger, commit, event_of
 from packtrace.commit.header import Field, Header
 from packtrace.commit.items import Role
 from packtrace.commit.pedigree import Pedigree
@@ -27,8 +27,8 @@ def packs(count: int) -> list[str]:
     return [f"https://id.gs1.org/01/{GTIN}/21/{number * 7919 % 1000003:07}" for number in range(count)]
 
 
-def committed(uris: list[str], secret: bytes = bytes(32)) -> Commitment:
-    event = Event(
+def commissioning(uris: list[str]) -> Event:
+    return Event(
         type="ObjectEvent",
         action="ADD",
         event_time="2026-11-23T05:35:15.000Z",
@@ -40,9 +40,33 @@ def committed(uris: list[str], secret: bytes = bytes(32)) -> Commitment:
         ilmd={"{urn:epcglobal:cbv:mda:}lotNumber": "ABC123"},
         extensions={"{https://example.com/}line": "7"},
     )
+
+
+def committed(uris: list[str], secret: bytes = bytes(32)) -> Commitment:
+    event = commissioning(uris)
     ledger = Ledger(party=7, product=PRODUCT, batch=(7 << 22) | 1)
     tree = items.build(items.items_of(event), secret)
     return commit(event, tree, ledger=ledger, record_time="2026-11-23T05:35:16.000Z", cbv_hash="ni:///x", secret=secret)
+
+
+def test_a_place_that_is_not_public_is_opened_by_choice_only() -> None:
+    place = "https://id.gs1.org/414/4012345000054"
+    event = replace(commissioning(packs(3)), read_point=place)
+    tree = items.build(items.items_of(event), bytes(32))
+    header = commit(
+        event,
+        tree,
+        ledger=Ledger(party=7),
+        record_time="2026-11-23T05:35:16.000Z",
+        cbv_hash="ni:///x",
+        secret=bytes(32),
+        public_place=False,
+    ).header
+    closed = header.closed_but(())
+    assert closed.digest == header.digest
+    assert place not in repr(closed)
+    assert header.closed_but(["readPoint"]).opened == {"readPoint": place}
+    assert event_of(header, tree.uris) == replace(event, epcs=tree.uris)
 
 
 def disclosed(commitment: Commitment, uris: list[str]) -> Disclosure:

@@ -49,16 +49,25 @@ class Commitment:
 
 
 def commit(
-    event: Event, tree: ItemTree, *, ledger: Ledger, record_time: str, cbv_hash: str, secret: bytes
+    event: Event,
+    tree: ItemTree,
+    *,
+    ledger: Ledger,
+    record_time: str,
+    cbv_hash: str,
+    secret: bytes,
+    public_place: bool = True,
 ) -> Commitment:
     """Commit to `event`, whose item tree was built with the same `secret`. `record_time` is UTC with milliseconds,
     `cbv_hash` its CBV 2.0 event hash.
 
     The core always travels; the unsalted CBV hash never does unless opened on purpose, since it would let its reader
-    test guesses about the rest.
+    test guesses about the rest. So it is with the read point of a premises whose GLN is not public.
     """
-    header = headers.build(core_of(event, tree, ledger, record_time), others_of(event, cbv_hash), secret)
-    return Commitment(header, tree, secret)
+    core, others = core_of(event, tree, ledger, record_time), others_of(event, cbv_hash)
+    if not public_place and core["readPoint"] is not None:
+        core["readPoint"], others["readPoint"] = None, core["readPoint"]
+    return Commitment(headers.build(core, others, secret), tree, secret)
 
 
 def core_of(event: Event, tree: ItemTree, ledger: Ledger, record_time: str) -> dict[str, Any]:
@@ -133,7 +142,7 @@ def event_of(header: Header, uris: Sequence[str]) -> Event:
             event_id=fields.get("eventID"),
             biz_step=core["bizStep"],
             disposition=core["disposition"],
-            read_point=core["readPoint"],
+            read_point=core["readPoint"] or fields.get("readPoint"),
             read_point_extensions=fields.get("readPoint:extensions", {}),
             biz_location=fields.get("bizLocation"),
             biz_location_extensions=fields.get("bizLocation:extensions", {}),
