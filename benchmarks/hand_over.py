@@ -150,8 +150,10 @@ def _measure_receiver(bench: Bench, plant: Plant, lot: Lot, pallet: Pallet) -> I
     answer = caller.post("/verify?material=true", lot.question(serial))
     scan = Scan(GTIN, serial, lot.number, date.fromisoformat(LOT_EXPIRY))
 
+    network = plant.network.deployment.network
+
     def verify() -> None:
-        evidence = examine(scan, Material.from_json(orjson.loads(answer)["material"], scan).disclosures)
+        evidence = examine(scan, Material.from_json(orjson.loads(answer)["material"], network, scan).disclosures)
         if evidence.broken:
             raise PacktraceError("the pedigree does not verify", value=evidence.broken)
 

@@ -58,7 +58,9 @@ class Verifier:
         if not gateway.startswith(("http://", "https://")):
             raise SettingsError("not the address of a gateway", field="gateway", value=gateway, rule="a URL")
         self._place = Place(place)
-        self._reader = ChainReader(Node(node), Deployment.load(deployment))
+        contracts = Deployment.load(deployment)
+        self._network = contracts.network
+        self._reader = ChainReader(Node(node), contracts)
         headers = {"Authorization": f"Bearer {_api_key(key)}"}
         self._gateway = httpx.Client(base_url=gateway, headers=headers, timeout=GATEWAY_TIMEOUT)
 
@@ -105,7 +107,7 @@ class Verifier:
             if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
                 raise httpx.HTTPError(f"{answer.status_code} {detail}")
             raise GatewayError(f"the gateway refused: {detail}", field="gateway", value=str(self._gateway.base_url))
-        return Material.from_json(plain.get("material", {}), scan)
+        return Material.from_json(plain.get("material", {}), self._network, scan)
 
 
 def _bounded(answer: httpx.Response) -> bytes:

@@ -24,8 +24,9 @@ from packtrace.verdict import judge
 
 DISCLOSURES = tuple(journey().disclosures([PACKS[3], CASE, PALLET]))
 RECEIPT = Receipt(bytes(32), 5, Status.SUPPLIED, NOW, bytes(32), bytes(7) + b"\x03", b"\x00")
+NETWORK = f"31337:0x{5:040x}"
 HOLDER = Account.from_key(bytes([1]) * 32)
-ANSWER = sign_answer(HOLDER, "unit", SCAN, NOW, Pedigree(DISCLOSURES[:1]))
+ANSWER = sign_answer(HOLDER, NETWORK, "unit", SCAN, NOW, Pedigree(DISCLOSURES[:1]))
 HERE: dict[str, Any] = Material(DISCLOSURES, receipt=RECEIPT).to_json()
 LOCATED: dict[str, Any] = {"pedigree": None, "answer": ANSWER, "receipt": None}
 
@@ -56,7 +57,7 @@ PLACES = [(name, path) for name, one in (("here", HERE), ("located", LOCATED)) f
 
 def test_material_comes_back_as_it_was() -> None:
     for plain in (HERE, LOCATED):
-        assert Material.from_json(json.loads(json.dumps(plain)), SCAN).to_json() == plain
+        assert Material.from_json(json.loads(json.dumps(plain)), NETWORK, SCAN).to_json() == plain
 
 
 @pytest.mark.parametrize("odd", ODD, ids=[repr(odd)[:20] for odd in ODD])
@@ -64,7 +65,7 @@ def test_any_value_in_any_place_is_read_or_refused(odd: Any) -> None:
     for name, path in PLACES:
         plain = changed(HERE if name == "here" else LOCATED, path, odd)
         try:
-            material = Material.from_json(plain, SCAN)
+            material = Material.from_json(plain, NETWORK, SCAN)
         except EvidenceError:
             continue
         evidence = examine(SCAN, material.disclosures)  # keeps what is broken; raises nothing
@@ -118,12 +119,12 @@ def test_a_receipt_has_the_numbers_and_hashes_of_the_contract(changes: dict[str,
 
 
 def test_an_answer_about_another_pack_or_by_another_hand_is_told_apart() -> None:
-    answer = Material.from_json(LOCATED, SCAN).answer
+    answer = Material.from_json(LOCATED, NETWORK, SCAN).answer
     assert answer is not None
     assert answer.signer == HOLDER.address
     with pytest.raises(EvidenceError, match="another pack"):
-        Material.from_json(LOCATED, replace(SCAN, serial="OTHER"))
+        Material.from_json(LOCATED, NETWORK, replace(SCAN, serial="OTHER"))
     # A changed statement is another statement, signed by nobody that anybody knows.
-    never = Material.from_json(LOCATED | {"answer": ANSWER | {"kind": "never"}}, SCAN).answer
+    never = Material.from_json(LOCATED | {"answer": ANSWER | {"kind": "never"}}, NETWORK, SCAN).answer
     assert never is not None
     assert never.signer != HOLDER.address

@@ -422,12 +422,13 @@ def test_another_packs_pedigree_proves_nothing_about_this_one(world: World) -> N
 
 
 KEY = Account.from_key(b"\x07" * 32)
+NETWORK = f"31337:0x{5:040x}"
 
 
 def located(world: World, kind: str, facts: Facts | None = None, scan: Scan = SCAN, later: int = 0) -> Headline:
     _, commitment, proof = world.events[0]
     pedigree = Pedigree((disclose(commitment, [PACKS[3]], proof),)) if kind == "unit" else None
-    answer = read_answer(sign_answer(KEY, kind, scan, NOW, pedigree), scan)  # type: ignore[arg-type]
+    answer = read_answer(sign_answer(KEY, NETWORK, kind, scan, NOW, pedigree), NETWORK, scan)  # type: ignore[arg-type]
     if facts is None:
         facts = with_keys(world, **{KEY.address: KeyFacts(MAH, 1, True)})
     evidence = examine(scan, answer.pedigree.disclosures if answer.pedigree else ())
@@ -471,13 +472,17 @@ def test_an_answer_of_another_time_counts_for_nothing(world: World, kind: str, l
 
 
 def test_an_answer_about_another_pack_or_changed_is_refused() -> None:
-    plain = sign_answer(KEY, "never", SCAN, NOW, None)
+    plain = sign_answer(KEY, NETWORK, "never", SCAN, NOW, None)
     for other in ({"serial": "SN0004"}, {"gtin": "09506000134369"}, {"lot": None}, {"expiry": None}):
         with pytest.raises(EvidenceError, match="another pack"):
-            read_answer(plain, replace(SCAN, **other))  # type: ignore[arg-type]
-    assert read_answer(plain | {"kind": "differs"}, SCAN).signer != KEY.address
+            read_answer(plain, NETWORK, replace(SCAN, **other))  # type: ignore[arg-type]
+    assert read_answer(plain | {"kind": "differs"}, NETWORK, SCAN).signer != KEY.address
     with pytest.raises(EvidenceError):
-        read_answer({"kind": "never"}, SCAN)
+        read_answer({"kind": "never"}, NETWORK, SCAN)
+    elsewhere = f"1:0x{5:040x}"
+    with pytest.raises(EvidenceError, match="another network"):
+        read_answer(plain, elsewhere, SCAN)
+    assert read_answer(plain | {"network": elsewhere}, elsewhere, SCAN).signer != KEY.address
 
 
 def test_product_data_is_shown(world: World) -> None:
@@ -526,7 +531,7 @@ def test_the_call_that_is_quoted_is_the_one_that_gave_the_status(world: World) -
 @pytest.mark.parametrize("kind", ["never", "differs"])
 def test_what_nobody_known_signed_is_not_said_of_a_pack(world: World, kind: str) -> None:
     """Without a node, and with a key that is not the holder's, an answer is no finding about the pack."""
-    answer = read_answer(sign_answer(KEY, kind, SCAN, NOW, None), SCAN)  # type: ignore[arg-type]
+    answer = read_answer(sign_answer(KEY, NETWORK, kind, SCAN, NOW, None), NETWORK, SCAN)  # type: ignore[arg-type]
     verdict = judge(SCAN, examine(SCAN, []), answer, None, Place(OTHER), NOW)
     assert verdict.headline is Headline.NOT_VERIFIED
     verdict = judge(SCAN, examine(SCAN, []), answer, world.facts(keys={}), Place(OTHER), NOW)
@@ -541,8 +546,8 @@ def test_an_answer_needs_a_key_for_such_answers(world: World) -> None:
 @pytest.mark.parametrize("time", [-1, MAX_TIME, 1 << 50, 10**12])
 def test_an_answer_of_no_time_that_there_is_is_refused(time: int) -> None:
     with pytest.raises(EvidenceError, match="no time"):
-        read_answer(sign_answer(KEY, "never", SCAN, time, None), SCAN)
-    latest = read_answer(sign_answer(KEY, "never", SCAN, MAX_TIME - 1, None), SCAN)
+        read_answer(sign_answer(KEY, NETWORK, "never", SCAN, time, None), NETWORK, SCAN)
+    latest = read_answer(sign_answer(KEY, NETWORK, "never", SCAN, MAX_TIME - 1, None), NETWORK, SCAN)
     assert judge(SCAN, examine(SCAN, []), latest, None, Place(OTHER), NOW).headline is Headline.NOT_VERIFIED
 
 

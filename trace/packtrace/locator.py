@@ -40,23 +40,30 @@ class Answer:
     pedigree: Pedigree | None = None
 
 
-def sign_answer(account: LocalAccount, kind: Kind, scan: Scan, time: int, pedigree: Pedigree | None) -> dict[str, Any]:
-    """The answer as JSON. The pedigree proves itself; it is not part of what is signed."""
-    said = _said(kind, scan, time)
+def sign_answer(
+    account: LocalAccount, network: str, kind: Kind, scan: Scan, time: int, pedigree: Pedigree | None
+) -> dict[str, Any]:
+    """The answer as JSON. The pedigree proves itself; it is not part of what is signed.
+
+    `network` is the one of the deployment (`Deployment.network`): a key may be registered on several.
+    """
+    said = _said(network, kind, scan, time)
     signature = account.sign_message(_message(said)).signature
     answer = said | {"signature": "0x" + bytes(signature).hex()}
     return answer | ({"pedigree": pedigree.to_json()} if pedigree else {})
 
 
-def read_answer(plain: Any, scan: Scan) -> Answer:
-    """Check an answer to `scan`. Raises EvidenceError when it is malformed, unsigned or about another pack."""
+def read_answer(plain: Any, network: str, scan: Scan) -> Answer:
+    """Check an answer to `scan`. Raises EvidenceError when it is malformed, unsigned, of another pack or network."""
     try:
         kind, time = plain["kind"], plain["time"]
         if kind not in ("unit", "never", "differs") or type(time) is not int:
             raise EvidenceError("the locator's answer is of no known kind", value=kind, rule="locator")
         if not 0 <= time < MAX_TIME:
             raise EvidenceError("the locator's answer is of no time that there is", value=time, rule="locator")
-        said = _said(kind, scan, time)
+        said = _said(network, kind, scan, time)
+        if plain["network"] != network:
+            raise EvidenceError("the locator's answer is of another network", value=plain["network"], rule="locator")
         if any(plain[name] != value for name, value in said.items()):
             raise EvidenceError("the locator's answer is about another pack", rule="locator")
         if not SIGNATURE.fullmatch(plain["signature"]):
@@ -70,8 +77,9 @@ def read_answer(plain: Any, scan: Scan) -> Answer:
     return Answer(kind, scan, time, signer, pedigree)
 
 
-def _said(kind: Kind, scan: Scan, time: int) -> dict[str, Any]:
+def _said(network: str, kind: Kind, scan: Scan, time: int) -> dict[str, Any]:
     return {
+        "network": network,
         "kind": kind,
         "gtin": scan.gtin,
         "serial": scan.serial,

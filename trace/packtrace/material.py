@@ -30,12 +30,15 @@ class Material:
         }
 
     @staticmethod
-    def from_json(plain: dict[str, Any], scan: Scan) -> "Material":
-        """Raises EvidenceError when the material is malformed. What it says is not believed yet."""
+    def from_json(plain: dict[str, Any], network: str, scan: Scan) -> "Material":
+        """Raises EvidenceError when the material is malformed, or of another network than `Deployment.network`.
+
+        What it says is not believed yet.
+        """
         try:
             receipt = Receipt.from_json(plain["receipt"]) if plain["receipt"] else None
             if plain["answer"]:
-                answer = read_answer(plain["answer"], scan)
+                answer = read_answer(plain["answer"], network, scan)
                 shown = answer.pedigree.disclosures if answer.pedigree else ()
                 return Material(shown, answer, plain["answer"], receipt)
             return Material(Pedigree.from_json(plain["pedigree"]).disclosures, receipt=receipt)

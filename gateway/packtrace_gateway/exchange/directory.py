@@ -35,8 +35,7 @@ class Directory:
         self._deployment = deployment
         self._remembered: dict[tuple[str, Any], tuple[float, Any]] = {}
         self._lock = threading.Lock()
-        # A signature is for one network: parties have other numbers, or the same ones, on another.
-        self.network = f"{deployment.chain_id}:{deployment.address('PartyRegistry')}"
+        self.network = deployment.network
 
     def peer(self, key: str) -> Peer:
         """The party that `key` (an address) speaks for now. Raises ChainRefusal with the registry's reason."""

@@ -64,7 +64,7 @@ class Locator:
             else:
                 body = orjson.dumps(to_json(scan))
                 plain = self.client.request(holder, "POST", TARGET, body, seconds=ANSWER_SECONDS)
-            return read_answer(plain, scan), plain
+            return read_answer(plain, self.directory.network, scan), plain
         except (ChainError, PartnerError, EvidenceError) as error:
             log.warning("no answer about a pack of %s: %s", scan.gtin, error)
             return None
@@ -87,7 +87,8 @@ class Locator:
             product, _ = commissioned_batch(disclosure.verify())
             kind = "unit" if agrees(scan, product) else "differs"
             pedigree = Pedigree((disclosure,)) if kind == "unit" else None
-        return sign_answer(self.keys.account(Purpose.OPERATE), kind, scan, int(time.time()), pedigree)
+        account, network = self.keys.account(Purpose.OPERATE), self.directory.network
+        return sign_answer(account, network, kind, scan, int(time.time()), pedigree)
 
     def _made_elsewhere(self, session: Session, gtin: str) -> bool:
         """Whether other premises (a contract manufacturer's) proposed a batch of it whose packs are not all known here.

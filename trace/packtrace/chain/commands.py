@@ -145,8 +145,8 @@ def prove_duplicate(
     from packtrace.scan import Scan
 
     scan = Scan(keys.gtin(gtin), keys.serial(serial))
-    proof = prove(scan, _pedigree(first, scan), _pedigree(second, scan))
     contracts = Deployment.load(deployment)
+    proof = prove(scan, *(_pedigree(file, contracts.network, scan) for file in (first, second)))
     node = Node(rpc)
     node.check(contracts)
     data = encode_call("PackLedger", "proveDuplicate", list(proof))
@@ -158,13 +158,13 @@ def prove_duplicate(
     typer.echo(f"Both are flagged since block {sent.block_number}." if new else "That was proven before.")
 
 
-def _pedigree(file: Path, scan: "Scan") -> "tuple[Disclosure, ...]":
+def _pedigree(file: Path, network: str, scan: "Scan") -> "tuple[Disclosure, ...]":
     """The disclosures in a gateway's answer."""
     from packtrace.material import Material
 
     try:
         answer = json.loads(file.read_bytes())
-        return Material.from_json(answer.get("material", answer), scan).disclosures
+        return Material.from_json(answer.get("material", answer), network, scan).disclosures
     except OSError as error:
         raise EvidenceError(f"the file cannot be read: {error.strerror}", field=str(file)) from error
     except (ValueError, AttributeError, RecursionError) as error:

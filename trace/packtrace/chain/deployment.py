@@ -40,6 +40,14 @@ class Deployment:
         addresses = {name: to_checksum_address(address) for name, address in self.contracts.items()}
         object.__setattr__(self, "contracts", MappingProxyType(addresses))
 
+    @property
+    def network(self) -> str:
+        """What a message that is signed outside of the chain names, so that it counts on this network only.
+
+        ``chain id:address of the party registry``: on another one parties have other numbers, or the same ones.
+        """
+        return f"{self.chain_id}:{self.address('PartyRegistry')}"
+
     def address(self, contract: str) -> str:
         """The checksummed address of `contract`."""
         return self.contracts[contract]
