@@ -5,8 +5,8 @@ import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +26,8 @@ from packtrace.epcis.context import GS1_CONTEXT
 from packtrace.facts import BatchState, Status
 from packtrace.gs1 import sgtin_uri, sscc_uri, with_check_digit
 from packtrace.product import gln_commitment
+from packtrace.scan import Scan
+from packtrace.verdict import Headline
 from packtrace_gateway import app as composition
 from packtrace_gateway import keys, settings
 from packtrace_gateway.access.models import Role
@@ -494,6 +496,22 @@ def test_a_client_that_lost_the_answer_asks_again_and_dispenses_once(plant: Plan
     assert plant.verdict(lot, 19)["unit"] not in [alert["unit"] for alert in plant.get("/alerts")]
     problem = plant.post("/dispense", {"packs": [lot.code(20)], "request": name}, 409)
     assert (problem["field"], problem["value"]) == ("request", name)
+
+
+def test_many_packs_verified_together_get_the_verdicts_that_each_gets_alone(plant: Plant) -> None:
+    lot, early = plant.released(3), plant.commission(1)
+    plant.settled(plant.submit(lot, 0))
+    plant.quiet()
+    code = Scan(GTIN, lot.serials[0], lot.lot, date.fromisoformat(EXPIRY))
+    others = [replace(code, serial=lot.serials[1]), replace(code, lot="X"), replace(code, serial="nobody's")]
+    scans = [code, *others, replace(code, serial=early.serials[0], lot=early.lot), replace(code, gtin=OTHER_GTIN)]
+    together = [found.verdict.to_json() for found in plant.gateway.verify.verify_all(scans)]
+    alone = [plant.gateway.verify.verify(scan).verdict.to_json() for scan in scans]
+    assert together == alone
+    assert [verdict["headline"] for verdict in together] == [
+        *(Headline.NOT_ACTIVE, Headline.AUTHENTIC, Headline.WRONG_DATA),
+        *(Headline.UNKNOWN_SERIAL, Headline.NOT_RELEASED, Headline.NOT_VERIFIED),
+    ]
 
 
 def test_changes_of_different_packs_share_a_block_and_those_of_one_pack_keep_their_order(plant: Plant) -> None:

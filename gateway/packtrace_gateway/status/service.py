@@ -108,7 +108,7 @@ class StatusService:
             before = self._requested(session, request, to, uris)
         if before is not None:
             return before, []
-        verified = [self._verify.verify(scan) for scan in scans]
+        verified = self._verify.verify_all(scans)
         subjects = [self._subject(entry, f"packs[{at}]", acknowledged) for at, entry in enumerate(verified)]
         openings = merkle.root([subject.leaf for subject in subjects])
         units = b"".join(subject.unit.to_bytes(UNIT_BYTES, "big") for subject in subjects)

@@ -5,14 +5,15 @@ for those who trust this gateway.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from packtrace.chain.facts import ChainReader
-from packtrace.chain.gather import gather
+from packtrace.chain.gather import Question, gather, gather_all
 from packtrace.errors import ChainError
 from packtrace.evidence import Evidence, examine
-from packtrace.facts import Status
+from packtrace.facts import Facts, Status
 from packtrace.gs1 import sgtin_uri
 from packtrace.locator import Answer
 from packtrace.material import Material
@@ -83,16 +84,37 @@ class VerifyService:
 
     def verify(self, scan: Scan) -> Verified:
         """The verdict on a pack. It never fails for lack of an answer: what could not be asked is named instead."""
-        material = self._material(scan)
-        evidence = examine(scan, material.disclosures)
-        answer = material.answer
+        material, evidence = self._examined(scan)
         try:
-            if evidence.unit is not None:
-                material = replace(material, receipt=self._receipts.newest(evidence.unit))
-            facts = gather(self._reader, scan, evidence, answer, material.receipt)
+            facts = gather(self._reader, scan, evidence, material.answer, material.receipt)
         except ChainError:
             facts = None
-        return Verified(judge(scan, evidence, answer, facts, self._place, int(time.time())), material, evidence)
+        return self._judged(scan, material, evidence, facts)
+
+    def verify_all(self, scans: Sequence[Scan]) -> list[Verified]:
+        """The verdicts on many packs, with the node asked about all of them together."""
+        if len(scans) == 1:  # in fewer requests
+            return [self.verify(scans[0])]
+        examined = [self._examined(scan) for scan in scans]
+        pairs = list(zip(scans, examined, strict=True))
+        asked = [Question(scan, evidence, material.answer, material.receipt) for scan, (material, evidence) in pairs]
+        facts: Sequence[Facts | None]
+        try:
+            facts = gather_all(self._reader, asked)
+        except ChainError:
+            facts = [None] * len(scans)
+        return [self._judged(scan, *found, known) for (scan, found), known in zip(pairs, facts, strict=True)]
+
+    def _examined(self, scan: Scan) -> tuple[Material, Evidence]:
+        material = self._material(scan)
+        evidence = examine(scan, material.disclosures)
+        if evidence.unit is not None:
+            material = replace(material, receipt=self._receipts.newest(evidence.unit))
+        return material, evidence
+
+    def _judged(self, scan: Scan, material: Material, evidence: Evidence, facts: Facts | None) -> Verified:
+        verdict = judge(scan, evidence, material.answer, facts, self._place, int(time.time()))
+        return Verified(verdict, material, evidence)
 
     def _material(self, scan: Scan) -> Material:
         uri = sgtin_uri(scan.gtin, scan.serial)

@@ -209,7 +209,11 @@ class ChainReader:
 
     def status_change(self, unit: int, receipt: Receipt, view: View | None = None) -> StatusChange | None:
         """The change of `unit` that `receipt` tells of, if the chain confirms it and it was not taken back since."""
-        return self._read([unit], lambda number: _change(number, receipt), view).get(unit)
+        return self.status_changes({unit: receipt}, view).get(unit)
+
+    def status_changes(self, receipts: Mapping[int, Receipt], view: View | None = None) -> dict[int, StatusChange]:
+        """Many units' changes, by unit number."""
+        return self._read(receipts, lambda unit: _change(unit, receipts[unit]), view)
 
     # ---- inside ----
 
