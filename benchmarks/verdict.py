@@ -2,7 +2,8 @@
 
 `POST /verify` at the maker's gateway, for random serial numbers of released batches of different sizes that lie in one
 database; one request after the other on one connection, then four clients at once, then one while the gateway captures
-another batch. Measured at the client, so HTTP is in it.
+another batch. Measured at the client, so HTTP is in it. Then the same at a gateway with two nodes, of which the
+preferred one stops answering.
 """
 
 import random
@@ -14,6 +15,8 @@ import orjson
 
 from benchmarks.measuring import Bench, Figure, at_most, cpu_seconds, percentiles
 from benchmarks.plant import Caller, Lot, Plant, new_lot
+from benchmarks.unreliable import Proxy
+from packtrace_gateway.settings import FILE_NAME
 
 SIZES = (10_000, 100_000, 1_000_000)
 QUICK_SIZES = (500, 5_000)
@@ -44,6 +47,30 @@ def measure(bench: Bench) -> Iterator[Figure]:
         yield Figure(f"{CLIENTS} clients, packs of {len(lots[-1].serials):,}", rate, "verdicts/s")
         taken = _meanwhile(plant, caller, lots[-1])
         yield from percentiles(f"while {len(lots[-1].serials):,} are captured", taken, "ms")
+    with TwoNodes(bench.folder / "two nodes") as plant:
+        caller = Caller(plant.maker)
+        lot = plant.commission(caller, QUICK_SIZES[0])
+        plant.release([lot])
+        one_by_one(caller, lot, lot.serials, WARM_UP)
+        plant.preferred.become("hang")
+        taken = one_by_one(caller, lot, lot.serials, requests)
+        yield Figure("the preferred of two nodes hangs: the slowest verdict", max(taken), "ms")
+        yield from percentiles("the preferred of two nodes hangs", taken, "ms")
+
+
+class TwoNodes(Plant):
+    """A maker with two nodes; the preferred one can be told how to fail."""
+
+    def configure(self) -> None:
+        url = self.network.devnet.url
+        self.preferred = Proxy(url).__enter__()
+        file = self.maker.folder / FILE_NAME
+        lines = [line for line in file.read_text().splitlines() if not line.startswith("node = ")]
+        file.write_text("\n".join([*lines, f'node = ["{self.preferred.url}", "{url}"]', ""]))
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        self.preferred.__exit__(None, None, None)
 
 
 def one_by_one(caller: Caller, lot: Lot, serials: list[str], requests: int) -> list[float]:

@@ -16,7 +16,7 @@ from supply import MAKER, Network
 from packtrace.chain import nodes as nodes_module
 from packtrace.chain.facts import ChainReader
 from packtrace.chain.node import Block, Call, NodeError
-from packtrace.chain.nodes import FORGIVEN, LONGEST_REST, PATIENCE, Nodes, State
+from packtrace.chain.nodes import FORGIVEN, LONGEST_REST, PATIENCE, PROBE_TIMEOUT, Nodes, State
 from packtrace.errors import ChainError, ChainUnreachable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
@@ -50,7 +50,7 @@ def make(network: Network) -> Iterator[Make]:
         def made(count: int = 2, **more: Any) -> tuple[Nodes, list[Proxy]]:
             proxies = [stack.enter_context(Proxy(network.devnet.url, seed=number)) for number in range(count)]
             urls = [proxy.url for proxy in proxies]
-            return Nodes(urls, TIMEOUT, **{"deployment": network.deployment, **more}), proxies
+            return Nodes(urls, **{"timeout": TIMEOUT, "deployment": network.deployment, **more}), proxies
 
         yield made
 
@@ -95,6 +95,14 @@ def test_the_next_one_answers_and_the_failing_one_is_left_alone_until_it_is_well
     asked = second.requests
     assert licensed(network, nodes) == [True]
     assert second.requests == asked, "the preferred one is asked again"
+
+
+def test_a_node_that_hangs_is_not_waited_for_as_long_as_the_only_one_would_be(network: Network, make: Make) -> None:
+    nodes, (first, _) = make(timeout=20.0)
+    first.become("hang")
+    began = time.monotonic()
+    assert licensed(network, nodes) == [True]
+    assert PROBE_TIMEOUT - 0.5 < time.monotonic() - began < 10
 
 
 def test_answer_that_comes_late_makes_no_question_late_once_that_is_known(

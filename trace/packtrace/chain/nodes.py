@@ -74,7 +74,9 @@ WELL = (State.OK, State.SLOW, State.BEHIND)
 
 @dataclass(slots=True)
 class Endpoint:
-    """One node and what is known about it. `seconds` is how long its last probe took; times are monotonic."""
+    """One node and what is known about it. `prober` is the same node with less patience, `seconds` how long its last
+    probe took; times are monotonic.
+    """
 
     node: Node
     prober: Node
@@ -183,9 +185,10 @@ class Nodes(Node):
         if chosen is not None:
             return self._asked(chosen, question)
         trouble: ChainError | None = None
-        for endpoint in self._candidates():
+        *others, last = self._candidates()
+        for endpoint in (*others, last):
             try:
-                return self._asked(endpoint, question)
+                return self._asked(endpoint, question, hasty=endpoint is not last)
             except ChainUnreachable as error:
                 trouble = trouble or error
             except NodeError as error:
@@ -195,10 +198,11 @@ class Nodes(Node):
         assert trouble is not None
         raise trouble
 
-    def _asked(self, endpoint: Endpoint, question: Callable[[Node], T]) -> T:
+    def _asked(self, endpoint: Endpoint, question: Callable[[Node], T], *, hasty: bool = False) -> T:
+        """`hasty`: somebody waits, and there is another node to ask; only the last one gets all the time."""
         began = time.perf_counter()
         try:
-            return question(endpoint.node)
+            return question(endpoint.prober if hasty else endpoint.node)
         except ChainUnreachable as error:
             self._failed(endpoint, error)
             raise
