@@ -150,6 +150,110 @@ def test_what_was_refused_comes_back_and_goes_on() -> None:
     assert found(world).holder == PHARMACY
 
 
+def test_a_receipt_that_came_to_nothing_is_no_gap() -> None:
+    """The chain refused it, as it came too late; the sender cancels and ships again what is at the receiver's still."""
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    receive(world, 4, WHOLESALER, PALLET)
+    look(world, 5, LINE, "void_shipping", PALLET)
+    assert found(world).holder == LINE
+    ship(world, 6, LINE, PALLET, WHOLESALER)
+    assert found(world).holder == WHOLESALER, "it was received before it was shipped again"
+    unpack(world, 7, WHOLESALER, PALLET)
+    assert found(world).holder == WHOLESALER
+
+
+def test_what_was_received_and_then_refused_comes_back_and_goes_to_the_same_receiver() -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    receive(world, 4, WHOLESALER, PALLET)  # into quarantine
+    receive(world, 5, LINE, PALLET)
+    assert found(world).holder == WHOLESALER, "only its sender says that it is back"
+    ship(world, 6, LINE, PALLET, WHOLESALER)
+    receive(world, 7, WHOLESALER, PALLET)
+    assert found(world).holder == WHOLESALER
+    unpack(world, 8, LINE, PALLET)
+    assert found(world).why.startswith(f"party {LINE} opened it")
+
+
+def test_who_has_done_something_with_the_goods_has_received_them() -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    receive(world, 4, WHOLESALER, PALLET)
+    unpack(world, 5, WHOLESALER, PALLET)
+    look(world, 6, LINE, "void_shipping")
+    assert found(world).why.startswith(f"party {LINE} kept it")
+
+
+def test_a_return_that_a_slow_clock_records_too_early_is_a_hand_over_all_the_same() -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    receive(world, 4, WHOLESALER, PALLET)
+    receive(world, 5, LINE, PALLET)
+    ship(world, 6, WHOLESALER, PALLET, LINE)
+    unpack(world, 7, LINE, PALLET)
+    assert found(world).holder == LINE
+
+
+def missed(world: World, minute: int, party: int) -> None:
+    """A party says that the case did not come, or did not go, on the pallet."""
+    taking = event(
+        minute, type="AggregationEvent", action="DELETE", biz_step="void_shipping", parent=PALLET, children=[CASE]
+    )
+    world.add(taking, Ledger(party=party))
+
+
+@pytest.mark.parametrize("order", [(WHOLESALER, LINE), (LINE, WHOLESALER)], ids=["receiver first", "sender first"])
+def test_a_case_that_is_missing_is_its_senders_and_can_be_shipped_again(order: tuple[int, int]) -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    for minute, party in enumerate(order, 4):
+        missed(world, minute, party)
+        assert found(world).holder == LINE
+    receive(world, 6, WHOLESALER, PALLET)
+    assert found(world) == Whereabouts(LINE, f"party {LINE} has it", logistic_number(LINE, 0))
+    ship(world, 7, LINE, CASE, WHOLESALER)
+    assert found(world).holder is None
+    receive(world, 8, WHOLESALER, CASE)
+    assert found(world).holder == WHOLESALER
+
+
+def test_the_receivers_word_on_a_missing_case_may_come_after_it_was_shipped_again() -> None:
+    """By a clock that is ahead; the case has left the pallet by then."""
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    missed(world, 4, LINE)
+    ship(world, 5, LINE, CASE, WHOLESALER)
+    missed(world, 6, WHOLESALER)
+    receive(world, 7, WHOLESALER, CASE)
+    assert found(world).holder == WHOLESALER
+
+
+def test_what_its_receiver_missed_cannot_be_received_any_more() -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    missed(world, 4, WHOLESALER)
+    receive(world, 5, WHOLESALER, CASE)
+    assert found(world).holder == LINE
+
+
+def test_the_whole_was_received_before_a_case_of_it_was_missed() -> None:
+    """The chain had refused that receipt."""
+    for party in (WHOLESALER, LINE):
+        world = made()
+        ship(world, 3, LINE, PALLET, WHOLESALER)
+        receive(world, 4, WHOLESALER, PALLET)
+        missed(world, 5, party)
+        assert found(world).holder == LINE
+
+
+def test_only_sender_and_receiver_miss_something() -> None:
+    world = made()
+    ship(world, 3, LINE, PALLET, WHOLESALER)
+    missed(world, 4, OTHER)
+    assert found(world).why.startswith(f"party {OTHER} missed it")
+
+
 def test_a_return_is_one_more_hand() -> None:
     world = journey()
     pack(world, 9, PALLET, [PACKS[3]], 0, party=PHARMACY)

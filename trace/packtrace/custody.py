@@ -4,9 +4,13 @@ The events are followed like a relay. Who commissions a pack has it. Only who ha
 packs, unpacks and ships it; the next one has it when a shipment names that party and that party receives it. An event
 of anybody else is a gap in the record, and nothing that comes after closes it: whoever knows a serial can get its
 maker's event, but nobody who had the pack has shipped it to them.
+
+A receipt can come to nothing: the chain refuses it, or the receiver turns the goods away after all. While the receiver
+has done nothing else with them, its sender has them again by saying so. The same holds for what is missing in a unit
+that was received: both sides say of it that it was not shipped.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,8 +21,9 @@ from packtrace.facts import Facts
 
 # What is done to goods by who has them (CBV 2.0, 7.1), in words; all other events only look at them.
 PACKED, OPENED, SHIPPED, KEPT = "packed", "opened", "shipped", "kept"
-COMMISSIONED, RECEIVED = "commissioned", "received"
-_DONE = {"shipping": SHIPPED, "receiving": RECEIVED, "void_shipping": KEPT}
+COMMISSIONED, RECEIVED, MISSED = "commissioned", "received", "missed"
+NOT_SHIPPED = "void_shipping"
+_DONE = {"shipping": SHIPPED, "receiving": RECEIVED, NOT_SHIPPED: KEPT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +44,10 @@ def whereabouts(evidence: Evidence, facts: Facts) -> Whereabouts:
     numbers: dict[str, int] = {}
     number: int | None = None
     hands = _Hands()
+    inside: tuple[str, ...] = ()
     for step in evidence.steps:
-        done = _done(step, evidence.uri)
+        done = _done(step, evidence.uri, inside)
+        inside = step.inside
         if done == PACKED:
             if step.event.digest not in registered:
                 hands.gap = f"party {step.event.party} packed it into a unit that it did not register on chain"
@@ -57,10 +64,13 @@ def whereabouts(evidence: Evidence, facts: Facts) -> Whereabouts:
     return Whereabouts(hands.holder if not (hands.gap or hands.away) else None, hands.words(), number)
 
 
-def _done(step: Step, uri: str) -> str | None:
-    """What the event does to the pack or its carrier; None where it only looks at it."""
+def _done(step: Step, uri: str, inside: Sequence[str]) -> str | None:
+    """What the event does to the pack or its carrier, which lay in `inside`; None where it only looks at it."""
     core = step.event.header.core
     if core["type"] == "AggregationEvent":
+        if (core["action"], core["bizStep"]) == ("DELETE", NOT_SHIPPED):
+            # The receiver's word may be recorded when the sender has taken it out, by clocks that differ.
+            return MISSED if any(parent in inside for parent in step.event.items.get(Role.PARENT, ())) else None
         return {"ADD": PACKED, "DELETE": OPENED}.get(core["action"])
     if core["action"] == "ADD":
         return COMMISSIONED if step.carrier == uri else None
@@ -72,13 +82,15 @@ class _Hands:
     """Who has the goods, whom they were shipped to, and who received them before a shipment to them is seen.
 
     A receiver whose clock is behind records a receipt before the shipment; that a shipment was cancelled is recorded,
-    perhaps, after the next one began. Neither is a gap.
+    perhaps, after the next one began. Neither is a gap. `giver` is who shipped it to the holder, as long as that has
+    only received it.
     """
 
     holder: int | None = None
     away: bool = False
     to: set[int] = field(default_factory=set)
     early: set[int] = field(default_factory=set)
+    giver: int | None = None
     gap: str | None = None
 
     def follow(self, done: str, party: int, core: Mapping[str, Any]) -> None:
@@ -88,12 +100,30 @@ class _Hands:
             self.holder = party
         elif done == RECEIVED:
             self._received(party)
+        elif party == self.giver and (done in (KEPT, MISSED) or party in self.early):
+            self._give_back({self.holder} if self.holder and done != MISSED else set())
+            self._act(done, core)
+        elif done == MISSED and party in self.to:
+            self.away = False
+            self.to.discard(party)
         elif party != self.holder:
             self.gap = f"party {party} {done} it on {core['eventTime']}, and no event brought it there"
-        elif done == SHIPPED:
+        elif done == MISSED and self.giver is not None:
+            self._give_back(set())
+        else:
+            self._act(done, core)
+
+    def _act(self, done: str, core: Mapping[str, Any]) -> None:
+        """Its holder does something with it."""
+        self.giver = None
+        if done == SHIPPED:
             self._shipped(core.get("receiver"))
-        elif done == KEPT:
+        elif done in (KEPT, MISSED):
             self.away = False
+
+    def _give_back(self, early: set[int]) -> None:
+        """The last receipt came to nothing: `early` has received it all the same, when it is shipped again."""
+        self.holder, self.away, self.to, self.early, self.giver = self.giver, False, set(), early, None
 
     def _received(self, party: int) -> None:
         if party in self.to:
@@ -111,7 +141,8 @@ class _Hands:
             self.to.add(receiver)
 
     def _hand_over(self, party: int) -> None:
-        self.holder, self.away, self.to, self.early = party, False, set(), set()
+        self.giver, self.holder = self.holder, party
+        self.away, self.to, self.early = False, set(), set()
 
     def words(self) -> str:
         if self.gap:
