@@ -124,7 +124,7 @@ def build(settings: Settings) -> Gateway:
     keys = KeyRing.load(settings)
     store, outbox, workers = EventStore(), Outbox(database), Workers()
     partners, products = PartnerService(database, reader), ProductService(database, outbox)
-    goods = GoodsService(store, outbox)
+    goods = GoodsService(settings.gln, store, outbox)
     capture = CaptureService(settings, database, store, outbox, partners, products, goods)
     directory = Directory(node, deployment)
     client = PartnerClient(settings, keys, directory)

@@ -7,6 +7,8 @@ from enum import IntEnum
 INDEX_BITS = 20
 BATCH_BITS = 22
 LOGISTIC_BITS = 42
+# A shipment can be received this long, in seconds of the chain's time (ICustodyLedger.HANDOVER_PERIOD).
+HANDOVER_PERIOD = 30 * 86_400
 PURPOSE_OPERATE = 1  # what a key may sign: event log, status, custody, exchange (IPartyRegistry)
 
 
@@ -162,13 +164,21 @@ class KeyFacts:
 
 @dataclass(frozen=True, slots=True)
 class LogisticFacts:
-    """A logistic unit; holder and state are the outermost parent's while it is inside one."""
+    """A logistic unit; holder and state are the outermost parent's while it is inside one.
+
+    `since` is the unix time of the last change of its own record.
+    """
 
     state: CustodyState
     holder: int
     receiver: int
     parent: int
     content: bytes
+    since: int = 0
+
+    def expired(self, time: int) -> bool:
+        """Whether this outermost unit is on its way, and cannot be received any more in a block of that time."""
+        return self.state is CustodyState.IN_TRANSIT and time > self.since + HANDOVER_PERIOD
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,12 +43,16 @@ MAX_BATCH = 1 << 20
 # Events of one document: half a minute in which nothing else is written, which others wait for (`db.WRITE_TIMEOUT`).
 MOST_EVENTS = 10_000
 SSCC_SALT_BYTES = 16
+HANDLED = (Movement.PACK, Movement.UNPACK, Movement.TAKE_OUT, Movement.SHIP)
 # Devices' clocks are off by minutes; an hour is a wrong time zone.
 CLOCK_TOLERANCE = timedelta(minutes=30)
 
 
 class HandOver(Protocol):
     """What capture asks of the exchange with partners."""
+
+    def before(self, session: Session, uris: Sequence[str]) -> list[Event]:
+        """What is to be recorded of these logistic units before anything else is done with them."""
 
     def shipped(self, session: Session, uris: Sequence[str], receiver: int, ship_rows: Sequence[int]) -> None:
         """The units were shipped: their pedigrees are to be handed to the receiver."""
@@ -229,6 +233,9 @@ class CaptureService:
             return before
         states = self._store.states(session, items_to_know(event))
         what = check(event, states, entry.field)
+        if what in HANDLED:
+            for earlier in self._hand_over.before(session, [uri for uri in items_to_know(event) if sscc_of_uri(uri)]):
+                self.record(session, earlier)
         ledger = self._ledger(session, entry, what)
         number, digest = self._add(session, entry, ledger)
         self._move(session, entry, what, ledger, number, calls)

@@ -1,38 +1,42 @@
 """Goods and chain: what becomes of shipments, receipts, refusals and cancellations in the custody ledger."""
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import orjson
 from sqlalchemy import select
 from sqlmodel import Session
 
 from packtrace.chain.facts import ChainReader, View
-from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.facts import CustodyState, LogisticFacts
-from packtrace.gs1 import sgln_uri
 from packtrace.rules import Place
 from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.events.store import EventStore
-from packtrace_gateway.exchange import outcomes
-from packtrace_gateway.exchange.goods import GoodsService
-from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, Goods, HandOver, ShippedUnit
+from packtrace_gateway.exchange import outcomes, voids
+from packtrace_gateway.exchange.goods import TOO_LATE, GoodsService
+from packtrace_gateway.exchange.models import ON_THE_WAY, Arrival, ArrivalUnit, Goods, HandOver, ShippedUnit
 from packtrace_gateway.exchange.outcomes import Row, keep, of_call, rows_where
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 
+log = logging.getLogger(__name__)
+
 EVERY_SECONDS = 3.0
 MOST_LOOKED_AT = 500  # units on their way that one pass asks the chain about
 RETRY_SECONDS = 60.0  # between two receive calls of one unit that the chain refused
 MOST_SIGHTINGS = 100_000  # units whose last sighting is remembered: those that were looked at last
+NOT_RECEIVED = (
+    "it was not received in 30 days, and the chain lets nobody receive it any more: cancel the shipment, then keep it "
+    "or ship it again"
+)
 CANCELLED_BY_SENDER = "the chain does not show it on its way any more: its sender has cancelled the shipment"
 
 
@@ -78,9 +82,8 @@ class CustodyService:
         with self._database.write() as session:
             if session.get(HandOver, number) is None:
                 raise NotFoundError("there is no such shipment", field="id", value=number)
-            rows = rows_where(
-                session, ShippedUnit, ShippedUnit.hand_over == number, ShippedUnit.goods == Goods.IN_TRANSIT
-            )
+            going = ShippedUnit.goods.in_(ON_THE_WAY)  # type: ignore[attr-defined]
+            rows = rows_where(session, ShippedUnit, ShippedUnit.hand_over == number, going)
             if not rows:
                 raise LifecycleError("nothing of this shipment is on its way", field="id", value=number)
             self._call(session, "cancelShipment", rows, Goods.CANCELLING)
@@ -123,7 +126,7 @@ class CustodyService:
             unit.number = unit.number or str(on_chain)
             row = session.get(ArrivalUnit, (arrival, unit.id))
             row = row or ArrivalUnit(arrival=arrival, unit=unit.id or 0, goods=Goods.IN_TRANSIT)
-            if row.goods == Goods.IN_TRANSIT and unit.number == str(on_chain):
+            if row.goods in ON_THE_WAY and unit.number == str(on_chain):
                 rows.append(row)
         return rows
 
@@ -136,21 +139,11 @@ class CustodyService:
 
     def record_cancellation(self, session: Session, row: OutboxRow) -> None:
         """The cancellation is final: an event says that the goods did not leave (CBV 2.0, void_shipping)."""
-        shipped = of_call(session, ShippedUnit, row)
-        if not shipped:
-            return
-        time_ = datetime.fromtimestamp(row.block_time or 0, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        event = Event(
-            type="ObjectEvent",
-            action="OBSERVE",
-            event_time=time_,
-            event_time_zone_offset="+00:00",
-            biz_step="void_shipping",
-            disposition="in_progress",
-            read_point=sgln_uri(self._settings.gln),
-            epcs=[session.get_one(LogisticUnit, entry.unit).uri for entry in shipped],
-        )
-        self._capture.record(session, event)
+        shipped, time_ = of_call(session, ShippedUnit, row), row.block_time or 0
+        uris = [session.get_one(LogisticUnit, entry.unit).uri for entry in shipped]
+        uris = [uri for uri in uris if not voids.is_recorded(session, uri, time_)]
+        if uris:
+            self._capture.record(session, voids.not_shipped(self._settings.gln, time_, uris))
         for entry in shipped:
             entry.outbox = None  # recorded: once is enough
             session.add(entry)
@@ -167,14 +160,15 @@ class CustodyService:
         units = {unit.id or 0: unit for _, unit in [*going, *coming]}
         known = self._reader.logistic_units((int(unit.number) for unit in units.values() if unit.number), view)
         settled = self._settled(view, known, units)
-        gone = [shipped for shipped, _ in going if _arrived(settled.get(shipped.unit))]
-        here = [row for row, unit in coming if _is_here(row, unit) or _arrived(settled.get(row.unit))]
+        final = view.final.timestamp
+        gone = [shipped for shipped, _ in going if _ended(shipped, settled.get(shipped.unit), final)]
+        here = [row for row, unit in coming if _waits(row, unit) or _ended(row, settled.get(row.unit), final)]
         if gone or here:
             with self._database.write() as session:
                 for shipped in gone:
-                    self._went(session, shipped, settled[shipped.unit])
+                    self._went(session, shipped, settled[shipped.unit], view)
                 for row in here:
-                    self._came(session, row, known, settled)
+                    self._came(session, row, known, settled, view)
         return EVERY_SECONDS
 
     def _page(self, session: Session, model: type[Row]) -> list[tuple[Row, LogisticUnit]]:
@@ -182,7 +176,7 @@ class CustodyService:
         query = (
             select(model, LogisticUnit)
             .join(LogisticUnit, LogisticUnit.id == model.unit)  # type: ignore[arg-type]
-            .where(model.goods == Goods.IN_TRANSIT, model.unit > self._after[model])  # type: ignore[arg-type]
+            .where(model.goods.in_(ON_THE_WAY), model.unit > self._after[model])  # type: ignore
             .order_by(model.unit)  # type: ignore[arg-type]
         )
         found = [(row, unit) for row, unit in session.execute(query.limit(MOST_LOOKED_AT))]
@@ -206,12 +200,14 @@ class CustodyService:
             del self._sightings[number]
         return settled
 
-    def _went(self, session: Session, row: ShippedUnit, facts: LogisticFacts | None) -> None:
-        """A unit that we shipped: received, or refused and ours again."""
+    def _went(self, session: Session, row: ShippedUnit, facts: LogisticFacts | None, view: View) -> None:
+        """A unit that we shipped: received, refused and ours again, or on its way for too long."""
         stored, unit = session.get_one(ShippedUnit, (row.hand_over, row.unit)), session.get_one(LogisticUnit, row.unit)
-        if facts is None or stored.goods != Goods.IN_TRANSIT or not self._on_chain(session, stored):
+        if facts is None or stored.goods not in ON_THE_WAY or not self._on_chain(session, stored):
             return
-        if facts.holder != self._settings.party:
+        if facts.state is CustodyState.IN_TRANSIT:
+            _time(stored, unit, facts.expired(view.final.timestamp), NOT_RECEIVED)
+        elif facts.holder != self._settings.party:
             stored.goods = Goods.RECEIVED
         elif unit.place == Place.QUARANTINED:
             stored.goods, unit.place, unit.note = Goods.RETURNED, int(Place.HERE), None
@@ -230,17 +226,25 @@ class CustodyService:
         row: ArrivalUnit,
         known: Mapping[int, LogisticFacts],
         settled: Mapping[int, LogisticFacts | None],
+        view: View,
     ) -> None:
-        """A unit whose data are accepted: to be received again, received already, or not coming any more."""
+        """A unit whose data are accepted: to be received again, received already, or not coming any more.
+
+        Whether it can still be received is the chain's time to say: that of a final block ends the shipment, that of
+        the newest one the tries.
+        """
         stored, unit = session.get_one(ArrivalUnit, (row.arrival, row.unit)), session.get_one(LogisticUnit, row.unit)
-        if stored.goods != Goods.IN_TRANSIT:
+        if stored.goods not in ON_THE_WAY:
             return
-        if self._comes_here(known.get(int(unit.number or 0)), unit.partner or 0):
-            if _is_here(stored, unit) and not 0 <= time.time() - stored.tried_at <= RETRY_SECONDS:
-                stored.tried_at = time.time()
-                self._goods.accept(session, [unit], [stored])
+        newest, facts = known.get(int(unit.number or 0)), settled.get(row.unit)
+        if newest is not None and self._comes_here(newest, unit.partner or 0):
+            if facts is not None and _ended(stored, facts, view.final.timestamp):
+                _time(stored, unit, facts.expired(view.final.timestamp), TOO_LATE)
+                stored.note = unit.note
+                keep(session, stored, unit)
+            elif _waits(stored, unit) and not newest.expired(view.block.timestamp):
+                self._try_again(session, stored, unit)
             return
-        facts = settled.get(row.unit)
         if facts is None:
             return
         if facts.holder == self._settings.party:
@@ -251,13 +255,27 @@ class CustodyService:
                 unit.place = int(Place.UNKNOWN)
         keep(session, stored, unit)
 
+    def _try_again(self, session: Session, row: ArrivalUnit, unit: LogisticUnit) -> None:
+        if not 0 <= time.time() - row.tried_at <= RETRY_SECONDS:
+            row.tried_at = time.time()
+            self._goods.accept(session, [unit], [row])
 
-def _is_here(row: ArrivalUnit, unit: LogisticUnit) -> bool:
+
+def _waits(row: ArrivalUnit, unit: LogisticUnit) -> bool:
     """Whether a unit that the chain shows on its way is here: it was received before its data were, or the chain
     refused the receipt (and people may have unpacked it since)."""
-    return unit.place == Place.QUARANTINED or (row.outbox is not None and unit.place == Place.UNPACKED)
+    here = unit.place == Place.QUARANTINED or (row.outbox is not None and unit.place == Place.UNPACKED)
+    return here and row.goods == Goods.IN_TRANSIT
 
 
-def _arrived(facts: LogisticFacts | None) -> bool:
-    """Whether the chain shows a unit that is not on its way any more."""
-    return facts is not None and facts.state is not CustodyState.IN_TRANSIT
+def _ended(row: Row, facts: LogisticFacts | None, time: int) -> bool:
+    """Whether the chain shows a unit not on its way any more, or another answer to whether it is too late at `time`."""
+    if facts is None or facts.state is not CustodyState.IN_TRANSIT:
+        return facts is not None
+    return facts.expired(time) != (row.goods == Goods.EXPIRED)
+
+
+def _time(row: Row, unit: LogisticUnit, late: bool, note: str) -> None:
+    """It is too late to receive a unit; or it is not, where the node that said so was behind or the chain went back."""
+    row.goods, unit.note = (Goods.EXPIRED, note) if late else (Goods.IN_TRANSIT, None)
+    log.warning("%s, partner %s: %s", unit.uri, unit.partner, unit.note or "it can be received after all")

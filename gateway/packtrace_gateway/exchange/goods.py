@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import func, select, update
 from sqlmodel import Session
 
+from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.gs1 import sscc_of_uri
 from packtrace.rules import RULE, ItemState, Place
@@ -19,8 +20,10 @@ from packtrace_gateway.events import bulk
 from packtrace_gateway.events.keys import split
 from packtrace_gateway.events.models import LogisticUnit, Participation, Unit
 from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.exchange import voids
 from packtrace_gateway.exchange.check import Contents
 from packtrace_gateway.exchange.models import (
+    ON_THE_WAY,
     Arrival,
     ArrivalUnit,
     Goods,
@@ -40,6 +43,10 @@ WHERE = {
 OPEN = "it is expected in another shipment that is open; cancelled or refused, that one is out of the way"
 TAKEN_IN = (Place.HERE, Place.UNPACKED, Place.SHIPPED)
 TURNED_AWAY = (Goods.REFUSING, Goods.REFUSED)
+TOO_LATE = (
+    "it was shipped more than 30 days ago, and the chain lets nobody receive it any more: refuse the shipment, or ask "
+    "its sender to cancel it; when the sender ships it again, it can be received"
+)
 NO_DATA = "its data are not here yet: it waits in quarantine for the sender's gateway"
 
 UNIT_COLUMNS = ("prefix", "suffix", "event", "position", "place", "parent")
@@ -56,11 +63,16 @@ class OpenShipmentError(LifecycleError):
 class GoodsService:
     """What capture asks of the exchange (`packtrace_gateway.capture.service.HandOver`), and what accepted data do."""
 
-    def __init__(self, store: EventStore, outbox: Outbox) -> None:
+    def __init__(self, gln: str, store: EventStore, outbox: Outbox) -> None:
+        self._gln = gln
         self._store = store
         self._outbox = outbox
 
     # ---- going out ----
+
+    def before(self, session: Session, uris: Sequence[str]) -> list[Event]:
+        """What is to be recorded of these units before anything else is done with them."""
+        return voids.cancelled_before(session, self._gln, list(self._store.logistic_units(session, uris).values()))
 
     def shipped(self, session: Session, uris: Sequence[str], receiver: int, ship_rows: Sequence[int]) -> None:
         """The units were shipped: their pedigrees are to be handed to the receiver."""
@@ -85,6 +97,7 @@ class GoodsService:
     def received(self, session: Session, units: Sequence[LogisticUnit]) -> None:
         """The units are here: they are accepted, or wait in quarantine until their data are here too."""
         expected = {row.unit: row for row in self._rows(session, units, Goods.IN_TRANSIT)}
+        late = {row.unit for row in self._rows(session, units, Goods.EXPIRED)}
         for unit in units:
             if _id(unit) in expected:
                 continue
@@ -92,7 +105,7 @@ class GoodsService:
                 unit.place, unit.partner, unit.note = int(Place.HERE), None, None
                 session.add(unit)
             else:
-                self.quarantine(session, unit, NO_DATA)
+                self.quarantine(session, unit, TOO_LATE if _id(unit) in late else NO_DATA)
         self.accept(session, [unit for unit in units if _id(unit) in expected], list(expected.values()))
 
     def _rows(self, session: Session, units: Collection[LogisticUnit], goods: Goods) -> list[ArrivalUnit]:
@@ -308,7 +321,7 @@ class GoodsService:
                 continue
             unit = units[uri]
             row = session.get(ArrivalUnit, (arrival.id, unit.id))
-            if row is not None and row.goods != Goods.IN_TRANSIT:
+            if row is not None and row.goods not in ON_THE_WAY:
                 raise ContradictionError(f"it is {row.goods} here", value=uri, rule=RULE)
             self._end_older(session, unit, _number(arrival))
             row = row or ArrivalUnit(arrival=_number(arrival), unit=_id(unit), goods=Goods.IN_TRANSIT)
@@ -326,7 +339,7 @@ class GoodsService:
     def _end_older(self, session: Session, unit: LogisticUnit, arrival: int) -> None:
         """Shipments of the same unit that were still open when it was shipped again: how they ended is clear now."""
         for model, end in ((ArrivalUnit, Goods.CANCELLED), (ShippedUnit, Goods.RECEIVED)):
-            statement = update(model).where(model.unit == unit.id, model.goods == Goods.IN_TRANSIT)  # type: ignore
+            statement = update(model).where(model.unit == unit.id, model.goods.in_(ON_THE_WAY))  # type: ignore
             if model is ArrivalUnit:
                 statement = statement.where(ArrivalUnit.arrival != arrival)  # type: ignore[arg-type]
             session.execute(statement.values(goods=end))

@@ -41,6 +41,7 @@ class Goods(StrEnum):
     """Where one logistic unit of a shipment is, for sender and receiver alike."""
 
     IN_TRANSIT = "in transit"
+    EXPIRED = "expired"  # on its way for so long that the chain lets nobody receive it any more
     CANCELLING = "cancelling"
     CANCELLED = "cancelled"
     RECEIVING = "receiving"  # it is here; the chain is being told
@@ -48,6 +49,10 @@ class Goods(StrEnum):
     REFUSING = "refusing"
     REFUSED = "refused"
     RETURNED = "returned"  # refused, and back
+
+
+# Not ended yet: by the chain the goods are on their way.
+ON_THE_WAY = (Goods.IN_TRANSIT, Goods.EXPIRED)
 
 
 class HandOver(SQLModel, table=True):

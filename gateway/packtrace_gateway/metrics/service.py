@@ -16,7 +16,15 @@ from packtrace.chain.nodes import State as NodeState
 from packtrace_gateway.alerts.models import Alert
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import Seal, StoredEvent
-from packtrace_gateway.exchange.models import Arrival, ArrivalState, HandOver, HandOverState
+from packtrace_gateway.exchange.models import (
+    Arrival,
+    ArrivalState,
+    ArrivalUnit,
+    Goods,
+    HandOver,
+    HandOverState,
+    ShippedUnit,
+)
 from packtrace_gateway.ledger.follower import indexed
 from packtrace_gateway.metrics.requests import RequestFigures
 from packtrace_gateway.metrics.watch import ChainWatch
@@ -190,6 +198,10 @@ def _exchange(session: Session) -> Iterator[GaugeMetricFamily]:
     yield _gauge("packtrace_hand_over_oldest_seconds", waits, _age(session.exec(oldest).one()))
     arrivals = _counts(session, Arrival.state, ArrivalState)
     yield _labelled("packtrace_arrivals", "Packages from partners, by state.", "state", arrivals)
+    shipped = _counts(session, ShippedUnit.goods, Goods)
+    yield _labelled("packtrace_shipped_units", "Cases and pallets shipped, by where the goods are.", "goods", shipped)
+    arrived = _counts(session, ArrivalUnit.goods, Goods)
+    yield _labelled("packtrace_arrival_units", "Cases and pallets coming, by where the goods are.", "goods", arrived)
 
 
 # ---- inside ----

@@ -203,7 +203,7 @@ class Town:
         self._open.callback(database.close)
         store, outbox = EventStore(), Outbox(database)
         products = ProductService(database, outbox)
-        goods = GoodsService(store, outbox)
+        goods = GoodsService(own.gln, store, outbox)
         partners = PartnerService(database, ChainReader(NO_NODE, self._deployment))
         clock = Clock()
         capture = CaptureService(own, database, store, outbox, partners, products, goods, clock.now)

@@ -388,6 +388,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield _RUNNING.enter_context(network(tmp_path_factory.mktemp("exchange")))
 
 
+@pytest.fixture(scope="module")
+def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A network of its own, for tests that move the chain's clock."""
+    with network(tmp_path_factory.mktemp("later")) as made:
+        yield made
+
+
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """The network ends with the last test here, not with the session: the tests after it want the machine."""
     if nextitem is None or Path(__file__).parent not in nextitem.path.parents:

@@ -313,7 +313,7 @@ def _logistic(number: int) -> _Question:
         state = CustodyState(unit["state"])
         if state is CustodyState.NONE:
             return None
-        return LogisticFacts(state, unit["holder"], unit["receiver"], unit["parent"], content)
+        return LogisticFacts(state, unit["holder"], unit["receiver"], unit["parent"], content, unit["since"])
 
     return _Question([Call("CustodyLedger", f, [number]) for f in ("unitOf", "contentOf")], meaning)
 
