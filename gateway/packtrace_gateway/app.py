@@ -45,6 +45,7 @@ from packtrace_gateway.exchange.custody import CustodyService
 from packtrace_gateway.exchange.directory import Directory
 from packtrace_gateway.exchange.goods import GoodsService
 from packtrace_gateway.exchange.locate import Locator
+from packtrace_gateway.exchange.missing import MissingUnits
 from packtrace_gateway.exchange.receiving import Receiving
 from packtrace_gateway.exchange.sending import Sending
 from packtrace_gateway.exchange.service import Exchange
@@ -128,12 +129,14 @@ def build(settings: Settings) -> Gateway:
     capture = CaptureService(settings, database, store, outbox, partners, products, goods)
     directory = Directory(node, deployment)
     client = PartnerClient(settings, keys, directory)
+    missing = MissingUnits(settings, database, store, reader, goods, capture)
     exchange = Exchange(
         requests=RequestVerifier(directory, settings.party, settings.company),
         client=client,
         sending=Sending(settings, database, store, directory, client),
         receiving=Receiving(settings, database, keys, directory, reader, goods),
-        custody=CustodyService(settings, database, store, outbox, reader, goods, capture),
+        custody=CustodyService(settings, database, store, outbox, reader, goods, capture, missing),
+        missing=missing,
         locator=Locator(settings, database, store, keys, directory, client),
         units=UnitService(settings.party, database, store, outbox, reader),
     )

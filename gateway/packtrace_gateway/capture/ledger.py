@@ -75,6 +75,18 @@ class LedgerCalls:
             for at in range(0, len(numbers), MOST_NUMBERS)
         ]
 
+    def receive_partly(self, unit: LogisticUnit, missing: Sequence[LogisticUnit], *, reference: str) -> int:
+        """Receive a unit but for what is missing in it; the id of the row."""
+        self.flush()
+        return self.outbox.enqueue(
+            self.session,
+            contract="CustodyLedger",
+            function="receivePartly",
+            args=[int(unit.number or 0), [int(one.number or 0) for one in missing]],
+            key="operate",
+            reference=reference,
+        )
+
     def flush(self) -> None:
         if self._registrations:
             self.outbox.enqueue(

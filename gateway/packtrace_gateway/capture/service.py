@@ -306,9 +306,10 @@ class CaptureService:
                 value=entry.event.biz_step,
                 rule=RULE,
             )
-        if entry.event.biz_step == "void_shipping" and entry.event.epcs:
+        if entry.event.biz_step == "void_shipping" and (entry.event.epcs or entry.event.children):
             raise LifecycleError(
-                "a shipment is cancelled under /shipments, on chain too; that records the event",
+                "a shipment is cancelled under /shipments, and what is missing in an arrival is said under /arrivals, "
+                "on chain too; that records the event",
                 field=f"{entry.field}bizStep",
                 value=entry.event.biz_step,
                 rule=RULE,

@@ -299,6 +299,18 @@ class EventStore:
             roots = inner
         return next(iter(roots.values()), None)
 
+    def units_inside(self, session: Session, unit: int) -> list[LogisticUnit]:
+        """The logistic units inside one, at every depth, the outer ones first."""
+        found: list[LogisticUnit] = []
+        level: list[int | None] = [unit]
+        while level:
+            inner: list[LogisticUnit] = []
+            for chunk in bulk.chunks(level):
+                inner += session.execute(select(LogisticUnit).where(LogisticUnit.parent.in_(chunk))).scalars()  # type: ignore
+            found += inner
+            level = [one.id for one in inner]
+        return found
+
     def commissionings_inside(self, session: Session, uri: str) -> set[int]:
         """The events that commissioned the packs inside a logistic unit, at every depth."""
         parents = [unit.id for unit in self.logistic_units(session, [uri]).values()]

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -20,6 +20,7 @@ from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import outcomes, voids
 from packtrace_gateway.exchange.goods import TOO_LATE, GoodsService
+from packtrace_gateway.exchange.missing import MissingUnits, comes_here
 from packtrace_gateway.exchange.models import ON_THE_WAY, Arrival, ArrivalUnit, Goods, HandOver, ShippedUnit
 from packtrace_gateway.exchange.outcomes import Row, keep, of_call, rows_where
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
@@ -60,6 +61,7 @@ class CustodyService:
         reader: ChainReader,
         goods: GoodsService,
         capture: CaptureService,
+        missing: MissingUnits,
     ) -> None:
         self._settings = settings
         self._database = database
@@ -68,11 +70,13 @@ class CustodyService:
         self._reader = reader
         self._goods = goods
         self._capture = capture
+        self._missing = missing
         self._sightings: dict[int, Sighting] = {}
         self._after = {ShippedUnit: 0, ArrivalUnit: 0}
         outbox.register("CustodyLedger", "ship", outcomes.Shipped())
         outbox.register("CustodyLedger", "cancelShipment", outcomes.Cancelled(self.record_cancellation))
-        outbox.register("CustodyLedger", "receiveShipment", outcomes.Received())
+        for function in ("receiveShipment", "receivePartly"):
+            outbox.register("CustodyLedger", function, outcomes.Received())
         outbox.register("CustodyLedger", "refuseShipment", outcomes.Refused())
 
     # ---- what people do ----
@@ -96,7 +100,8 @@ class CustodyService:
             raise NotFoundError("there is no such arrival", field="id", value=number)
         units: dict[str, int] = orjson.loads(arrival.units)
         known = self._reader.logistic_units(units.values())
-        coming = [uri for uri, on_chain in units.items() if self._comes_here(known.get(on_chain), arrival.sender)]
+        party = self._settings.party
+        coming = [uri for uri, on_chain in units.items() if comes_here(known.get(on_chain), arrival.sender, party)]
         with self._database.write() as session:
             rows = self._rows_to_refuse(session, number, {uri: units[uri] for uri in coming})
             if not rows:
@@ -106,13 +111,6 @@ class CustodyService:
                     value=number,
                 )
             self._call(session, "refuseShipment", rows, Goods.REFUSING)
-
-    def _comes_here(self, known: LogisticFacts | None, sender: int) -> bool:
-        return (
-            known is not None
-            and known.state is CustodyState.IN_TRANSIT
-            and (known.holder, known.receiver) == (sender, self._settings.party)
-        )
 
     def _rows_to_refuse(self, session: Session, arrival: int, coming: Mapping[str, int]) -> list[ArrivalUnit]:
         """A row for each unit; of a package in quarantine nothing was stored yet, not even these."""
@@ -164,12 +162,31 @@ class CustodyService:
         gone = [shipped for shipped, _ in going if _ended(shipped, settled.get(shipped.unit), final)]
         here = [row for row, unit in coming if _waits(row, unit) or _ended(row, settled.get(row.unit), final)]
         if gone or here:
+            left = self._left(view, [*gone, *here], settled, units)
             with self._database.write() as session:
                 for shipped in gone:
-                    self._went(session, shipped, settled[shipped.unit], view)
+                    self._went(session, shipped, settled[shipped.unit], view, left)
                 for row in here:
-                    self._came(session, row, known, settled, view)
+                    self._came(session, row, known, settled, view, left)
         return EVERY_SECONDS
+
+    def _left(
+        self,
+        view: View,
+        rows: Iterable[ShippedUnit | ArrivalUnit],
+        settled: Mapping[int, LogisticFacts | None],
+        units: Mapping[int, LogisticUnit],
+    ) -> dict[int, dict[int, int]]:
+        """What was left with its sender of the units that were received by now (`MissingUnits.left`)."""
+        own, received = self._settings.party, {}
+        for row in rows:
+            facts = settled.get(row.unit)
+            if facts is not None and facts.state is not CustodyState.IN_TRANSIT:
+                if isinstance(row, ShippedUnit) and facts.holder != own:
+                    received[row.unit] = own
+                elif isinstance(row, ArrivalUnit) and facts.holder == own:
+                    received[row.unit] = units[row.unit].partner or 0
+        return self._missing.left(received, view)
 
     def _page(self, session: Session, model: type[Row]) -> list[tuple[Row, LogisticUnit]]:
         """Some of the units that are on their way: the next ones each time, and round again."""
@@ -200,7 +217,14 @@ class CustodyService:
             del self._sightings[number]
         return settled
 
-    def _went(self, session: Session, row: ShippedUnit, facts: LogisticFacts | None, view: View) -> None:
+    def _went(
+        self,
+        session: Session,
+        row: ShippedUnit,
+        facts: LogisticFacts | None,
+        view: View,
+        left: Mapping[int, Mapping[int, int]],
+    ) -> None:
         """A unit that we shipped: received, refused and ours again, or on its way for too long."""
         stored, unit = session.get_one(ShippedUnit, (row.hand_over, row.unit)), session.get_one(LogisticUnit, row.unit)
         if facts is None or stored.goods not in ON_THE_WAY or not self._on_chain(session, stored):
@@ -208,7 +232,10 @@ class CustodyService:
         if facts.state is CustodyState.IN_TRANSIT:
             _time(stored, unit, facts.expired(view.final.timestamp), NOT_RECEIVED)
         elif facts.holder != self._settings.party:
+            if row.unit not in left:
+                return  # next time: there was too much to look at
             stored.goods = Goods.RECEIVED
+            self._missing.at_sender(session, stored, left[row.unit])
         elif unit.place == Place.QUARANTINED:
             stored.goods, unit.place, unit.note = Goods.RETURNED, int(Place.HERE), None
         else:
@@ -227,6 +254,7 @@ class CustodyService:
         known: Mapping[int, LogisticFacts],
         settled: Mapping[int, LogisticFacts | None],
         view: View,
+        left: Mapping[int, Mapping[int, int]],
     ) -> None:
         """A unit whose data are accepted: to be received again, received already, or not coming any more.
 
@@ -237,7 +265,7 @@ class CustodyService:
         if stored.goods not in ON_THE_WAY:
             return
         newest, facts = known.get(int(unit.number or 0)), settled.get(row.unit)
-        if newest is not None and self._comes_here(newest, unit.partner or 0):
+        if newest is not None and comes_here(newest, unit.partner or 0, self._settings.party):
             if facts is not None and _ended(stored, facts, view.final.timestamp):
                 _time(stored, unit, facts.expired(view.final.timestamp), TOO_LATE)
                 stored.note = unit.note
@@ -248,8 +276,14 @@ class CustodyService:
         if facts is None:
             return
         if facts.holder == self._settings.party:
+            if row.unit not in left:
+                return
             stored.goods, unit.place, unit.note = Goods.RECEIVED, int(Place.HERE), None
+            self._missing.at_receiver(session, stored, left[row.unit])
         else:
+            for lacking in self._goods.missing_with(session, stored):
+                lacking.goods, lacking.note = Goods.CANCELLED, CANCELLED_BY_SENDER
+                session.add(lacking)
             stored.goods, unit.note = Goods.CANCELLED, CANCELLED_BY_SENDER
             if unit.place == Place.EXPECTED:
                 unit.place = int(Place.UNKNOWN)

@@ -43,9 +43,13 @@ WHERE = {
 OPEN = "it is expected in another shipment that is open; cancelled or refused, that one is out of the way"
 TAKEN_IN = (Place.HERE, Place.UNPACKED, Place.SHIPPED)
 TURNED_AWAY = (Goods.REFUSING, Goods.REFUSED)
+NOT_TAKEN = (Goods.REFUSED, Goods.MISSING)
 TOO_LATE = (
     "it was shipped more than 30 days ago, and the chain lets nobody receive it any more: refuse the shipment, or ask "
     "its sender to cancel it; when the sender ships it again, it can be received"
+)
+NOT_OURS = (
+    "it was missing in what was received, so it is its sender's: it waits until that ships it again, or goes back"
 )
 NO_DATA = "its data are not here yet: it waits in quarantine for the sender's gateway"
 
@@ -97,7 +101,8 @@ class GoodsService:
     def received(self, session: Session, units: Sequence[LogisticUnit]) -> None:
         """The units are here: they are accepted, or wait in quarantine until their data are here too."""
         expected = {row.unit: row for row in self._rows(session, units, Goods.IN_TRANSIT)}
-        late = {row.unit for row in self._rows(session, units, Goods.EXPIRED)}
+        notes = {row.unit: TOO_LATE for row in self._rows(session, units, Goods.EXPIRED)}
+        notes |= {row.unit: NOT_OURS for row in self._rows(session, units, Goods.MISSING)}
         for unit in units:
             if _id(unit) in expected:
                 continue
@@ -105,7 +110,7 @@ class GoodsService:
                 unit.place, unit.partner, unit.note = int(Place.HERE), None, None
                 session.add(unit)
             else:
-                self.quarantine(session, unit, TOO_LATE if _id(unit) in late else NO_DATA)
+                self.quarantine(session, unit, notes.get(_id(unit), NO_DATA))
         self.accept(session, [unit for unit in units if _id(unit) in expected], list(expected.values()))
 
     def _rows(self, session: Session, units: Collection[LogisticUnit], goods: Goods) -> list[ArrivalUnit]:
@@ -116,16 +121,25 @@ class GoodsService:
         return found
 
     def _came_back(self, session: Session, unit: LogisticUnit) -> bool:
-        """Whether the receiver refused it, so that it was ours on chain all the time."""
-        query = select(ShippedUnit).where(ShippedUnit.unit == unit.id, ShippedUnit.goods == Goods.REFUSED)  # type: ignore[arg-type]
+        """Whether the receiver refused it, or did not find it, so that it was ours on chain all the time."""
+        query = select(ShippedUnit).where(ShippedUnit.unit == unit.id, ShippedUnit.goods.in_(NOT_TAKEN))  # type: ignore
         rows = session.execute(query).scalars().all()
         for row in rows:
             row.goods = Goods.RETURNED
             session.add(row)
         return bool(rows)
 
-    def accept(self, session: Session, units: Sequence[LogisticUnit], arrivals: Sequence[ArrivalUnit]) -> None:
-        """Goods and data are here: the chain is told. `arrivals` are the rows of the same units."""
+    def accept(
+        self,
+        session: Session,
+        units: Sequence[LogisticUnit],
+        arrivals: Sequence[ArrivalUnit],
+        missing: Sequence[ArrivalUnit] = (),
+    ) -> None:
+        """Goods and data are here: the chain is told. `arrivals` are the rows of the same units.
+
+        `missing` are those of what is not in the only one, beside what was told before, and was refused.
+        """
         if not units:
             return
         for unit in units:
@@ -135,12 +149,37 @@ class GoodsService:
             session.add(unit)
         rows = {row.unit: row for row in arrivals}
         calls = LedgerCalls(self._outbox, session)
-        for at in range(0, len(units), MOST_NUMBERS):
-            part = units[at : at + MOST_NUMBERS]
+        whole = []
+        for unit in units:
+            lacking = [*self.missing_with(session, rows[_id(unit)]), *missing]
+            if lacking:
+                self._accept_partly(session, calls, unit, [rows[_id(unit)], *lacking])
+            else:
+                whole.append(unit)
+        for at in range(0, len(whole), MOST_NUMBERS):
+            part = whole[at : at + MOST_NUMBERS]
             (number,) = calls.custody("receiveShipment", part, reference="receive")
             for unit in part:
                 rows[_id(unit)].goods, rows[_id(unit)].outbox = Goods.RECEIVING, number
                 session.add(rows[_id(unit)])
+
+    def missing_with(self, session: Session, row: ArrivalUnit) -> list[ArrivalUnit]:
+        """What the last call about a unit named as missing in it."""
+        if row.outbox is None:
+            return []
+        mine = (ArrivalUnit.outbox == row.outbox, ArrivalUnit.goods == Goods.MISSING)
+        return list(session.execute(select(ArrivalUnit).where(*mine)).scalars())  # type: ignore[arg-type]
+
+    def _accept_partly(
+        self, session: Session, calls: LedgerCalls, unit: LogisticUnit, rows: Sequence[ArrivalUnit]
+    ) -> None:
+        """`rows` are the unit's own, and those of what is missing in it."""
+        missing = [session.get_one(LogisticUnit, row.unit) for row in rows[1:]]
+        number = calls.receive_partly(unit, missing, reference="receive")
+        rows[0].goods = Goods.RECEIVING
+        for row in rows:
+            row.outbox = number
+            session.add(row)
 
     def quarantine(self, session: Session, unit: LogisticUnit, note: str) -> None:
         unit.place, unit.note = int(Place.QUARANTINED), note

@@ -48,7 +48,8 @@ class Goods(StrEnum):
     RECEIVED = "received"
     REFUSING = "refusing"
     REFUSED = "refused"
-    RETURNED = "returned"  # refused, and back
+    RETURNED = "returned"  # refused or missing, and back
+    MISSING = "missing"  # not in what was received: it stayed the sender's
 
 
 # Not ended yet: by the chain the goods are on their way.
@@ -144,7 +145,10 @@ class ArrivalPiece(SQLModel, table=True):
 
 
 class ArrivalUnit(SQLModel, table=True):
-    """A logistic unit whose data were accepted. `outbox` is the row of the call that changes `goods`."""
+    """A logistic unit whose data were accepted. `outbox` is the row of the call that changes `goods`.
+
+    One that is missing has a row of its own, with the `outbox` of what it was missing in.
+    """
 
     __tablename__ = "arrival_unit"
     __table_args__ = (

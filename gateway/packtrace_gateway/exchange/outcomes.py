@@ -104,21 +104,26 @@ class Cancelled(Handler):
 
 
 class Received(Handler):
+    """What is missing in a unit that was received has a row too; it is where it was said to be, whatever comes."""
+
     def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:  # noqa: ARG002
-        for arrived in of_call(session, ArrivalUnit, row):
+        for arrived in self._came(session, row):
             unit = session.get_one(LogisticUnit, arrived.unit)
             arrived.goods, arrived.note = Goods.RECEIVED, None
             if unit.place == Place.QUARANTINED:
                 unit.place, unit.note = int(Place.HERE), None
             keep(session, arrived, unit)
 
+    def _came(self, session: Session, row: OutboxRow) -> list[ArrivalUnit]:
+        return [arrived for arrived in of_call(session, ArrivalUnit, row) if arrived.goods != Goods.MISSING]
+
     def on_retracted(self, session: Session, row: OutboxRow) -> None:
-        for arrived in of_call(session, ArrivalUnit, row):
+        for arrived in self._came(session, row):
             arrived.goods = Goods.RECEIVING
             session.add(arrived)
 
     def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        for arrived in of_call(session, ArrivalUnit, row):
+        for arrived in self._came(session, row):
             unit = session.get_one(LogisticUnit, arrived.unit)
             arrived.goods, arrived.note = Goods.IN_TRANSIT, f"the chain refused the receipt: {row.error_text}"
             if unit.place == Place.HERE:

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlmodel import Session
 
@@ -11,6 +12,7 @@ from packtrace.rules import Place
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.events.models import LogisticUnit
+from packtrace_gateway.exchange.missing import MOST_MISSING
 from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, HandOver, ShippedUnit
 from packtrace_gateway.exchange.package import SHIPMENT
 from packtrace_gateway.exchange.units import remark
@@ -23,6 +25,15 @@ MAX_PAGE = 200
 
 Before = Annotated[int | None, Query(ge=1, lt=1 << 63, description="The last id of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+
+
+class Lacking(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    missing: Annotated[
+        list[Annotated[str, Field(max_length=100)]],
+        Field(min_length=1, max_length=MOST_MISSING, description="SSCCs (18 digits) of cases and pallets, or URIs."),
+    ]
 
 
 @router.get("/shipments", dependencies=READERS)
@@ -90,6 +101,14 @@ def refuse_arrival(number: RowNumber, gateway: GatewayDependency) -> dict[str, A
         return _arrival(session, session.get_one(Arrival, number))
 
 
+@router.post("/arrivals/{number}/receive-partly", status_code=202, dependencies=WAREHOUSE)
+def receive_partly(number: RowNumber, lacking: Lacking, gateway: GatewayDependency) -> dict[str, Any]:
+    """Receive what came, but for the cases that are not in it: by the chain they stay the sender's."""
+    gateway.exchange.missing.receive(number, lacking.missing)
+    with gateway.database.read() as session:
+        return _arrival(session, session.get_one(Arrival, number))
+
+
 @router.post("/arrivals/{number}/recheck", status_code=202)
 def recheck_arrival(
     number: RowNumber, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(Role.QUALITY))]
@@ -139,7 +158,9 @@ def _arrival(session: Session, row: Arrival) -> dict[str, Any]:
     )
     known = {unit.uri: (unit, arrived) for unit, arrived in session.execute(query)}
     units = []
-    for uri, number in orjson.loads(row.units).items():
+    shipped: dict[str, int | str | None] = orjson.loads(row.units)
+    inside = {uri: unit.number for uri, (unit, _) in known.items() if uri not in shipped}  # what was missing
+    for uri, number in (shipped | inside).items():
         unit, arrived = known.get(uri, (None, None))
         units.append(
             {

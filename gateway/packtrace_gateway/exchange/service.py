@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from packtrace_gateway.exchange.client import PartnerClient
 from packtrace_gateway.exchange.custody import CustodyService
 from packtrace_gateway.exchange.locate import Locator
+from packtrace_gateway.exchange.missing import MissingUnits
 from packtrace_gateway.exchange.receiving import Receiving
 from packtrace_gateway.exchange.sending import Sending
 from packtrace_gateway.exchange.signing import RequestVerifier
@@ -20,5 +21,6 @@ class Exchange:
     sending: Sending
     receiving: Receiving
     custody: CustodyService
+    missing: MissingUnits
     locator: Locator
     units: UnitService

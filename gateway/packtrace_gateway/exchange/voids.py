@@ -30,6 +30,20 @@ def not_shipped(gln: str, time: int, uris: Sequence[str]) -> Event:
     )
 
 
+def not_inside(gln: str, time: int, parent: str, uris: Sequence[str]) -> Event:
+    """These logistic units were not shipped in `parent`, as it was found at the location `gln` at `time` (unix)."""
+    return Event(
+        type="AggregationEvent",
+        action="DELETE",
+        event_time=written(time),
+        event_time_zone_offset="+00:00",
+        biz_step=STEP,
+        read_point=sgln_uri(gln),
+        parent=parent,
+        children=list(uris),
+    )
+
+
 def cancelled_before(session: Session, gln: str, units: Sequence[LogisticUnit]) -> list[Event]:
     """The events of cancellations that are on chain and not recorded yet: they come before what is done next.
 
@@ -46,16 +60,18 @@ def cancelled_before(session: Session, gln: str, units: Sequence[LogisticUnit]) 
     return events
 
 
-def is_recorded(session: Session, uri: str, time: int) -> bool:
-    """Whether an event says already that the unit did not leave, as the chain has it since `time`."""
+def is_recorded(session: Session, uri: str, time: int | None = None) -> bool:
+    """Whether an event says that the unit did not leave; with `time`, that the chain has it so since then."""
     prefix, suffix = split(uri)
     query = (
         select(StoredEvent.id)  # type: ignore[call-overload]
         .join(Participation, Participation.event == StoredEvent.id)
         .join(UriPrefix, UriPrefix.id == Participation.prefix)
         .where(UriPrefix.text == prefix, Participation.suffix == suffix)
-        .where(StoredEvent.biz_step == STEP, StoredEvent.event_time == written(time))
+        .where(StoredEvent.biz_step == STEP)
     )
+    if time is not None:
+        query = query.where(StoredEvent.event_time == written(time))
     return session.execute(query.limit(1)).first() is not None
 
 

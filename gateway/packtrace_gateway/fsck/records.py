@@ -26,7 +26,7 @@ from packtrace_gateway.events.models import (
 )
 from packtrace_gateway.events.store import EventStore, stored_header
 from packtrace_gateway.exchange import package as packages
-from packtrace_gateway.exchange import receipts
+from packtrace_gateway.exchange import receipts, voids
 from packtrace_gateway.exchange.models import (
     Arrival,
     ArrivalPiece,
@@ -150,7 +150,10 @@ def check_operations(session: Session, checked: Checked) -> Iterator[Finding]:
 
 
 def check_goods(session: Session, checked: Checked) -> Iterator[Finding]:
-    """Units that were shipped, or are expected, against what their hand-overs and arrivals name."""
+    """Units that were shipped, or are expected, against what their hand-overs and arrivals name.
+
+    What was missing in one of those has a row too, and an event that says that it was not shipped.
+    """
     rows: list[tuple[str, int, str]] = []
     for shipped in session.exec(select(ShippedUnit)):
         hand_over = session.get(HandOver, shipped.hand_over)
@@ -161,7 +164,7 @@ def check_goods(session: Session, checked: Checked) -> Iterator[Finding]:
     for where, number, named in rows:
         checked.note("goods")
         unit = session.get(LogisticUnit, number)
-        if unit is None or unit.uri not in orjson.loads(named):
+        if unit is None or not (unit.uri in orjson.loads(named) or voids.is_recorded(session, unit.uri)):
             yield Finding(where, f"unit {number} ({unit.uri if unit else 'not here'}) is recorded of it, and not named")
 
 

@@ -106,7 +106,7 @@ def store(session: Session, listeners: Sequence[Listener], log: Log, block: Bloc
             _tell(listeners, lambda listener: listener.on_recall(session, recall))
         case "CustodyLedger", "Registered" | "Packed" | "TakenOut" | "Unpacked" | "Shipped" | "ShipmentCancelled":
             _custody(session, listeners, log.event, args, where)
-        case "CustodyLedger", "Received" | "Refused":
+        case "CustodyLedger", "Received" | "Refused" | "Missing":
             _custody(session, listeners, log.event, args, where)
         case "EventLog", "Appended":
             session.add(EntryRow(**args, **where))

@@ -145,7 +145,7 @@ class CustodyRow(Logged, table=True):
     """One event of a logistic unit.
 
     `party` is the holder (or who ships, or did), `other` the receiver, or of `Packed` and `TakenOut` none; `parent` is
-    the unit that it was put into or taken out of.
+    the unit that it was put into, taken out of or missing in.
     """
 
     __tablename__ = "ledger_custody"

@@ -347,6 +347,13 @@ LIFECYCLE = {
         "void_shipping",
         RULE,
     ),
+    "missing a case as an event": Refused(
+        document(an_event("AggregationEvent", "DELETE", "void_shipping", parentID=PALLET, childEPCs=[CASE])),
+        409,
+        AT + "bizStep",
+        "void_shipping",
+        RULE,
+    ),
     "a commissioned case again": Refused(
         document(an_event("ObjectEvent", "ADD", "commissioning", epcList=[EMPTY], eventTime=LATER)),
         409,
