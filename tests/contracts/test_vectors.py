@@ -3,9 +3,12 @@
 tests/vectors/chain_typed_data.json   EIP-712: message, struct hash, digest and signature of every signed function
 tests/vectors/chain_numbers.json      numbers of batches, units and logistic units; packed lists; status words
 tests/vectors/chain_openings.json     RFC 9162 roots over leaf hashes, as `openings` of a status change commit to them
+tests/vectors/chain_receipts.json     receipts of status changes, what their outcomes say, and their hash
+tests/vectors/chain_duplicates.json   one serial in two batches: both openings, as `proveDuplicate` takes them
 
-Integers are decimal strings (JavaScript's numbers end at 2^53), bytes are hexadecimal with 0x. Write the files anew
-with PACKTRACE_WRITE_SNAPSHOTS=1.
+Integers are decimal strings (JavaScript's numbers end at 2^53) where they may be long, bytes are hexadecimal with 0x.
+Write the files anew with PACKTRACE_WRITE_SNAPSHOTS=1. JavaScript computes the same in tests/scanner/web. Multiproofs,
+seals, salted fields and the openings of a status change are not computed on chain: those vectors are for the other two.
 """
 
 import hashlib
@@ -16,11 +19,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils import keccak
+from web3.exceptions import ContractCustomError
+from web3.logs import DISCARD
 
+from packtrace.chain.facts import receipt_hash_of
 from packtrace.commit import merkle
+from packtrace.commit.items import Role, shown_leaf_hash
+from packtrace.facts import Refusal, Status
+from packtrace.receipt import REFUSED, Receipt
 
 HERE_ON = 4_102_444_800  # 2100-01-01
 DEADLINE = 2**48 - 1
@@ -80,6 +90,8 @@ def plain(value: Any) -> Any:
         return {name: plain(member) for name, member in value.items()}
     if isinstance(value, list | tuple):
         return [plain(member) for member in value]
+    if isinstance(value, bool):
+        return value
     return f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
@@ -251,6 +263,149 @@ def test_openings_are_the_librarys_tree(vectors: Path) -> None:
     for vector in json.loads((vectors / "chain_openings.json").read_text()):
         hashes = [bytes.fromhex(text[2:]) for text in vector["leafHashes"]]
         assert f"0x{merkle.root(hashes).hex()}" == vector["root"]
+
+
+# ---- receipts ----
+
+
+def plain_receipt_hash(receipt: tuple[Any, ...]) -> bytes:
+    return keccak(encode(["(bytes32,uint32,uint8,uint40,bytes32,bytes,bytes)"], [receipt]))
+
+
+def receipts_made() -> list[dict[str, Any]]:
+    made = []
+    for count in (1, 4, 256):
+        outcomes = bytes([0, 8, 0x80 | 3, 0x80 | 9][at % 4] for at in range(count))
+        units = packed(*range(UNIT, UNIT + count))
+        receipt = (digest_of(f"receipt {count}"), PARTY, 2, HERE_ON + count, digest_of("openings"), units, outcomes)
+        names = ("id", "party", "to", "time", "openings", "units", "outcomes")
+        told = [
+            f"refused: {Refusal(byte ^ REFUSED).name}" if byte & REFUSED else Status(byte).name for byte in outcomes
+        ]
+        made.append(
+            {
+                "receipt": {
+                    name: value if isinstance(value, int) else plain(value)
+                    for name, value in zip(names, receipt, strict=True)
+                },
+                "outcomes": told,
+                "hash": plain(plain_receipt_hash(receipt)),
+            }
+        )
+    return made
+
+
+def test_receipt_vectors_are_as_committed(vectors: Path) -> None:
+    made = receipts_made()
+    assert committed(vectors, "chain_receipts.json", made) == made
+
+
+def test_receipt_vectors_are_the_librarys(vectors: Path) -> None:
+    for vector in json.loads((vectors / "chain_receipts.json").read_text()):
+        given = {
+            name: bytes.fromhex(value[2:]) if isinstance(value, str) else value
+            for name, value in vector["receipt"].items()
+        }
+        receipt = Receipt(**{**given, "to": Status(given["to"])})
+        assert f"0x{receipt_hash_of(receipt).hex()}" == vector["hash"]
+
+
+def test_contract_agrees_on_the_receipts_hash(supply: Any) -> None:
+    units = packed(UNIT, UNIT + 1, UNIT, UNIT + 10_000)  # the third was changed by then, the fourth is none
+    mined = supply.relay(
+        supply.pharmacist, "PackLedger", "changeStatus", {"to": 1, "units": units, "openings": bytes(32)}
+    )
+    (event,) = supply.contracts["PackLedger"].events.StatusChanged().process_receipt(mined, errors=DISCARD)
+    told = event["args"]
+    assert told["outcomes"] == bytes([0, 0, 0x80 | Refusal.WRONG_STATUS, 0x80 | Refusal.UNKNOWN_UNIT])
+    time = supply.w3.eth.get_block(mined["blockNumber"])["timestamp"]
+    receipt = (told["id"], PHARMACY, 1, time, bytes(32), units, told["outcomes"])
+    assert supply.read("PackLedger", "receiptHash", told["id"]) == plain_receipt_hash(receipt)
+
+
+# ---- duplicates ----
+
+
+def rfc_path(leaf_hashes: list[bytes], index: int) -> list[bytes]:
+    """RFC 9162, section 2.1.3.1, as it is written there."""
+    if len(leaf_hashes) == 1:
+        return []
+    split = 1 << ((len(leaf_hashes) - 1).bit_length() - 1)
+    left, right = leaf_hashes[:split], leaf_hashes[split:]
+    if index < split:
+        return [*rfc_path(left, index), rfc_root(right)]
+    return [*rfc_path(right, index - split), rfc_root(left)]
+
+
+DUPLICATES = {  # serial → where it stands: own number of the batch, its count, index
+    "A1": [(8, 5, 0), (9, 7, 6)],
+    "B%2F2": [(8, 5, 4), (8, 5, 1)],
+    "C3": [(10, 1, 0), (11, 200, 199)],
+}
+
+
+def duplicates_made() -> list[dict[str, Any]]:
+    """A serial at two places of two batches, or of one: sizes with and without a lone last leaf."""
+    made = []
+    for serial, places in DUPLICATES.items():
+        uri = f"https://id.gs1.org/01/09506000134352/21/{serial}"
+        batches = []
+        for own, count, index in places:
+            batch = PARTY * 2**22 + own
+            salts = [digest_of(f"salt {batch} {at}")[:16] for at in range(count)]
+            named = {at: uri for at_own, _, at in places if at_own == own}
+            uris = [named.get(at, f"https://id.gs1.org/01/09506000134352/21/N{at}") for at in range(count)]
+            leaves = [
+                hashlib.sha256(b"\x00packtrace/item/v1\x01" + salt + item.encode()).digest()
+                for salt, item in zip(salts, uris, strict=True)
+            ]
+            opening = {
+                "unit": batch * 2**20 + index,
+                "salt": salts[index],
+                "leaf": leaves[index],
+                "path": rfc_path(leaves, index),
+            }
+            batches.append({"batch": batch, "root": rfc_root(leaves), "opening": opening})
+        counted = zip(batches, places, strict=True)
+        made.append({"uri": uri, "batches": [{**plain(batch), "count": count} for batch, (_, count, _) in counted]})
+    return made
+
+
+def test_duplicate_vectors_are_as_committed(vectors: Path) -> None:
+    made = duplicates_made()
+    assert committed(vectors, "chain_duplicates.json", made) == made
+
+
+def test_duplicate_vectors_are_the_librarys(vectors: Path) -> None:
+    for vector in json.loads((vectors / "chain_duplicates.json").read_text()):
+        for batch in vector["batches"]:
+            opening = batch["opening"]
+            leaf = shown_leaf_hash(Role.EPC, bytes.fromhex(opening["salt"][2:]), vector["uri"])
+            path = [bytes.fromhex(node[2:]) for node in opening["path"]]
+            root = merkle.root_from_path(batch["count"], int(opening["unit"]) % 2**20, leaf, path)
+            assert (f"0x{leaf.hex()}", f"0x{root.hex()}") == (opening["leaf"], batch["root"])
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_contract_takes_the_openings_of_a_duplicate(place: int, supply: Any, vectors: Path) -> None:
+    vector = json.loads((vectors / "chain_duplicates.json").read_text())[place]
+    for batch in {batch["batch"]: batch for batch in vector["batches"]}.values():
+        root = bytes.fromhex(batch["root"][2:])
+        proposal = MESSAGES["PackLedger.propose"] | {
+            "batch": int(batch["batch"]), "itemRoot": root, "count": batch["count"]
+        }  # fmt: skip
+        supply.relay(supply.line, "PackLedger", "propose", proposal)
+        supply.relay(supply.line, "PackLedger", "release", {"batch": int(batch["batch"]), "itemRoot": root})
+    openings = sorted(
+        (int(o["unit"]), bytes.fromhex(o["salt"][2:]), [bytes.fromhex(node[2:]) for node in o["path"]])
+        for o in (batch["opening"] for batch in vector["batches"])
+    )
+    with pytest.raises(ContractCustomError):
+        supply.read("PackLedger", "proveDuplicate", vector["uri"].encode() + b"0", *openings)
+    supply.write("PackLedger", "proveDuplicate", vector["uri"].encode(), *openings)
+    (unit, *_), (twin, *_) = openings
+    assert supply.read("PackLedger", "factsOf", unit)[4] == twin
+    assert supply.read("PackLedger", "factsOf", twin)[4] == unit
 
 
 def test_interfaces_document_every_signed_function(chain: Any, project: Path) -> None:
