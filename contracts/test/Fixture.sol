@@ -148,6 +148,7 @@ abstract contract Fixture {
     function consentOf(uint256 key, address target, string memory encodedType, bytes memory members)
         internal
         view
+        virtual
         returns (Consent memory)
     {
         uint256 nonce = NoncesKeyed(target).nonces(vm.addr(key), lane);

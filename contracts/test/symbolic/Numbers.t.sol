@@ -39,19 +39,19 @@ contract NumbersCheck {
     }
 
     function check_unit_put_is_eight_bytes_at_its_place_and_no_other(bytes32 before, uint64 unit) external view {
-        for (uint256 at = 0; at < 4; ++at) {
+        for (uint256 place = 0; place < 4; ++place) {
             bytes memory list = bytes.concat(before);
-            list.put(at, unit);
-            uint256 shift = 192 - 64 * at;
+            list.put(place, unit);
+            uint256 shift = 192 - 64 * place;
             uint256 wanted = (uint256(before) & ~(uint256(type(uint64).max) << shift)) | (uint256(unit) << shift);
             assert(list.length == 32 && bytes32(list) == bytes32(wanted));
-            assert(this.unitAt(list, at) == unit);
+            assert(this.unitAt(list, place) == unit);
         }
     }
 
     function check_unit_read_is_the_eight_bytes_at_its_place(bytes32 list) external view {
-        for (uint256 at = 0; at < 4; ++at) {
-            assert(this.unitAt(bytes.concat(list), at) == uint64(uint256(list) >> (192 - 64 * at)));
+        for (uint256 place = 0; place < 4; ++place) {
+            assert(this.unitAt(bytes.concat(list), place) == uint64(uint256(list) >> (192 - 64 * place)));
         }
     }
 
