@@ -52,6 +52,9 @@ from packtrace_gateway.exchange.service import Exchange
 from packtrace_gateway.exchange.signing import RequestVerifier
 from packtrace_gateway.exchange.units import UnitService
 from packtrace_gateway.gateway import Gateway
+from packtrace_gateway.joint import routes as joint_routes
+from packtrace_gateway.joint.outcome import JointOutcomes
+from packtrace_gateway.joint.service import JointService
 from packtrace_gateway.keeping import routes as keeping_routes
 from packtrace_gateway.keeping.recovery import Recovery
 from packtrace_gateway.keys import KeyRing, Purpose
@@ -84,6 +87,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     capture_routes.router,
     verify_routes.router,
     status_routes.router,
+    joint_routes.router,
     batch_routes.router,
     serial_routes.router,
     label_routes.router,
@@ -164,6 +168,7 @@ def build(settings: Settings) -> Gateway:
         batches=BatchService(settings, database, outbox, products),
         verify=verify,
         status=StatusService(settings, database, store, outbox, capture, verify),
+        joint=JointService(settings, database, store, outbox, reader, keys, verify),
         alerts=AlertService(settings, database),
     )
     _check_node_at_start(gateway)
@@ -189,7 +194,10 @@ def _add_workers(gateway: Gateway) -> None:
     gateway.outbox.on_queued(workers.add("outbox", sender.run_once).wake)
     workers.at_the_end(sender.close)
     follower = Follower(gateway.database, gateway.node, gateway.deployment)
-    follower.register(gateway.alerts)
+    outcomes = JointOutcomes(settings)
+    outcomes.register(gateway.outbox)
+    for listener in (gateway.alerts, outcomes):
+        follower.register(listener)
     workers.add("follower", follower.run_once)
     sealer = Sealer(settings, gateway.database, gateway.store, gateway.outbox, gateway.node, gateway.deployment)
     workers.add("sealer", sealer.run_once)

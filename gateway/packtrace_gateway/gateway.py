@@ -15,6 +15,7 @@ from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange.service import Exchange
+from packtrace_gateway.joint.service import JointService
 from packtrace_gateway.keys import KeyRing
 from packtrace_gateway.metrics.service import Metrics
 from packtrace_gateway.outbox.service import Outbox
@@ -51,6 +52,7 @@ class Gateway:
     batches: BatchService
     verify: VerifyService
     status: StatusService
+    joint: JointService
     alerts: AlertService
 
 

@@ -8,7 +8,7 @@ from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
 from packtrace.errors import ChainError
 from packtrace_gateway.db import Database, DatabaseStateError
-from packtrace_gateway.fsck import calls, chain, events, places, records
+from packtrace_gateway.fsck import calls, chain, events, joint, places, records
 from packtrace_gateway.fsck.report import Checked, Finding
 
 Check = Callable[[Session, Checked], Iterator[Finding]]
@@ -36,6 +36,7 @@ def fsck(
         records.check_logistic,
         records.check_seals,
         records.check_operations,
+        lambda session, checked: joint.check_joint(session, checked, deployment),
         records.check_packages,
         records.check_goods,
         records.check_counters,

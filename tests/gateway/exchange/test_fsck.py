@@ -34,6 +34,7 @@ UNPROVEN = {
     "gtin_policy": {"alphabet", "gtin", "length"},
     "hand_over": {"attempts", "created_at", "error", "former", "next_try", "sent", "ship_rows", "updated_at"},
     "hand_over_piece": {"number"},
+    "joint_call": {"caller", "caller_id", "created_at", "error", "reason"},
     "ledger_batch_event": {"id"},
     "ledger_checkpoint": {"hash", "number", "time"},  # a wrong one makes the follower read again
     # Where a unit is, the chain contradicts only where it says whose it is; tried by itself below.
@@ -74,6 +75,7 @@ def day(world: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]
     scanned = dict(zip(("gtin", "serial"), packs[0].removeprefix("https://id.gs1.org/01/").split("/21/"), strict=True))
     number = pharmacy.post("/dispense", {"packs": [scanned | {"lot": "L1", "expiry": "2031-05-31"}]})["id"]
     world.wait(lambda: pharmacy.get(f"/operations/{number}")["state"] == "done")
+    lift_together(world)
     folder = tmp_path_factory.mktemp("fsck")
     copies = {}
     for party in (AUTHORITY, PLANT, WHOLESALER, PHARMACY):
@@ -81,6 +83,20 @@ def day(world: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]
         copies[party] = folder / f"{party}.db"
         world[party].gateway.database.copy_to(copies[party])
     return copies
+
+
+def lift_together(world: Any) -> None:
+    """The plant locks a pack; the regulator signs for lifting it, and the plant carries both signatures out."""
+    plant, (pack,) = world[PLANT], world.stock(1)
+    gtin, serial = pack.removeprefix("https://id.gs1.org/01/").split("/21/")
+    locked = {"packs": [{"gtin": gtin, "serial": serial, "lot": "L1", "expiry": "2031-05-31"}], "to": "locked"}
+    operation = f"/operations/{plant.post('/status', locked)['id']}"
+    world.wait(lambda: plant.get(operation)["state"] == "done")
+    body = {"units": [str(plant.verify(pack)["unit"])], "reason": "It was examined."}
+    document = world[AUTHORITY].post("/joint-calls/lift", body)["document"]
+    joint = f"/joint-calls/{plant.post('/joint-calls', document)['number']}"
+    plant.post(f"{joint}/consent", {"reason": "It was examined."})
+    world.wait(lambda: plant.get(joint)["state"] == "done")
 
 
 def settled(party: Any) -> bool:
