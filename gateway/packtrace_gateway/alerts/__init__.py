@@ -1,1 +1,1 @@
-"""Alerts: every Conflict and every proven duplicate that concerns this party opens one; people work it and close it."""
+"""Alerts: every Conflict, proven duplicate and undone call that concerns this party opens one; people close it."""

@@ -10,7 +10,9 @@ class Alert(SQLModel, table=True):
     """One alert, numbered by this gateway. `why` is what makes it ours: caller, holder (MAH) or regulator.
 
     A conflict is known by the call and the unit, a proven duplicate by its pair (`call` is then the pair's hash, `twin`
-    the other unit): a reorganisation that moves it to another block opens nothing twice.
+    the other unit): a reorganisation that moves it to another block opens nothing twice. That holder and regulator
+    undid a call of ours is known by that call and the unit: `refusal` is none, `found` the status that was undone,
+    `asked` the one that it has again.
     `retracted` says that the chain lost the conflict again; the alert stays, people decide.
     """
 

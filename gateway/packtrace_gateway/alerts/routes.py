@@ -58,6 +58,7 @@ def close_alert(number: RowNumber, remark: Remark, gateway: GatewayDependency, c
 def _view(alert: Alert) -> dict[str, Any]:
     return {
         "number": alert.number,
+        "kind": "duplicate" if alert.twin is not None else "conflict" if alert.refusal else "restored",
         "unit": str(alert.unit),
         "twin": None if alert.twin is None else str(alert.twin),
         "case": case_number(alert.call),

@@ -8,10 +8,12 @@ from sqlmodel import Session
 
 from packtrace.errors import LifecycleError
 from packtrace.facts import Refusal, Status, batch_of_unit
+from packtrace.receipt import REFUSED
 from packtrace_gateway.alerts.models import Alert, AlertComment
 from packtrace_gateway.db import Database
-from packtrace_gateway.ledger.indexing import Listener
-from packtrace_gateway.ledger.models import BatchRow, ConflictRow, DuplicateRow, RegistryRow
+from packtrace_gateway.ledger import service as ledger
+from packtrace_gateway.ledger.indexing import Listener, units_of
+from packtrace_gateway.ledger.models import BatchRow, CallKind, ConflictRow, DuplicateRow, RegistryRow, StatusCallRow
 from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 
@@ -70,6 +72,32 @@ class AlertService(Listener):
         )
         alert.block, alert.time, alert.retracted = duplicate.block_number, duplicate.time, False
         session.add(alert)
+
+    def on_status(self, session: Session, call: StatusCallRow) -> None:
+        """For the caller whose changes holder and regulator undid: its records say what is not so any more."""
+        if call.kind is not CallKind.RESTORED:
+            return
+        undone = ledger.receipt(session, call.call)
+        if undone is None or undone["party"] != self._settings.party:
+            return
+        for unit, outcome in zip(units_of(call.units), call.outcomes, strict=True):
+            if outcome >= REFUSED:
+                continue
+            mine = (Alert.call == call.call, Alert.unit == unit)
+            known = session.execute(select(Alert).where(*mine)).scalar()  # type: ignore[arg-type]
+            alert = known or Alert(
+                unit=unit,
+                call=call.call,
+                party=call.party,
+                asked=outcome,
+                found=int(str(undone["to"])),
+                refusal=Refusal.NONE,
+                block=call.block_number,
+                time=call.time,
+                why="caller",
+            )
+            alert.block, alert.time, alert.retracted = call.block_number, call.time, False
+            session.add(alert)
 
     def on_retracted(self, session: Session, number: int) -> None:
         session.execute(update(Alert).where(Alert.block > number).values(retracted=True))  # type: ignore[arg-type]

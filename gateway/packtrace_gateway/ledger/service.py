@@ -44,6 +44,7 @@ class UnitCall:
     time: int
     block_number: int
     tx_hash: bytes
+    second_party: int | None = None  # of a lift or restoration: the regulator
 
 
 def history(session: Session, unit: int) -> list[UnitCall]:
@@ -56,6 +57,17 @@ def history(session: Session, unit: int) -> list[UnitCall]:
         .limit(MAX_LISTED)
     )
     return [_unit_call(session, call, position) for call, position in session.exec(query)]
+
+
+def undone(session: Session, unit: int, call: bytes) -> UnitCall | None:
+    """What took back, last of all, that a call changed the unit: its reversal or restoration, or a later lift."""
+    for later in history(session, unit):
+        if later.kind is CallKind.CHANGED and later.call == call:
+            return None
+        of_it = later.call == call if later.kind in (CallKind.REVERSED, CallKind.RESTORED) else True
+        if later.found is not None and later.kind is not CallKind.CHANGED and of_it:
+            return later
+    return None
 
 
 def conflicts(session: Session, unit: int) -> list[ConflictRow]:
@@ -141,4 +153,5 @@ def _unit_call(session: Session, call: StatusCallRow, position: int) -> UnitCall
         time=call.time,
         block_number=call.block_number,
         tx_hash=call.tx_hash,
+        second_party=call.second_party,
     )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from packtrace.facts import Status
@@ -11,8 +11,9 @@ from packtrace.verdict import case_number
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.gateway import Gateway, GatewayDependency, RowNumber
+from packtrace_gateway.ledger import service as ledger
 from packtrace_gateway.status.service import ON_ACKNOWLEDGEMENT, outcome_words
-from packtrace_gateway.verify.routes import Code
+from packtrace_gateway.verify.routes import READERS, Code
 
 router = APIRouter(tags=["status"])
 MAKERS = (Role.DISPENSER, Role.WAREHOUSE, Role.QUALITY, Role.REGULATOR)
@@ -73,6 +74,47 @@ def reverse(
     return _view(gateway, gateway.status.reverse(number, caller.name))
 
 
+class Found(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    packs: Annotated[list[str], Field(min_length=1, max_length=MAX_UNITS, description="URIs, as in the operation.")]
+
+
+@router.post("/operations/{number}/found", dependencies=[Depends(require(*MAKERS))])
+def found_here(number: RowNumber, found: Found, gateway: GatewayDependency) -> dict[str, Any]:
+    """Say that packs are here after all which an operation took away, now that the chain has undone it.
+
+    That holder and regulator undid a dispense says nothing of where the pack is: perhaps it was never here (a stolen
+    key), perhaps a patient has it. So it stays recorded as gone until somebody has it in hand.
+    """
+    gateway.status.found(number, found.packs)
+    return _view(gateway, number)
+
+
+@router.get("/packs/{unit}/history", dependencies=[Depends(require(*READERS))])
+def pack_history(
+    unit: Annotated[int, Path(ge=0, lt=1 << 64, description="Number on chain, as the verdict has it.")],
+    gateway: GatewayDependency,
+) -> list[dict[str, Any]]:
+    """What the calls to the chain did to one pack, by the followed chain, the newest first."""
+    with gateway.database.read() as session:
+        return [_call(call) for call in ledger.history(session, unit)]
+
+
+def _call(call: ledger.UnitCall) -> dict[str, Any]:
+    return {
+        "kind": call.kind.value,
+        "case": case_number(call.call),
+        "party": call.party,
+        "regulator": call.second_party,
+        "to": call.to.name.lower(),
+        "found": None if call.found is None else call.found.name.lower(),
+        "refusal": call.refusal.name.lower(),
+        "time": call.time,
+        "block": call.block_number,
+    }
+
+
 def _submit(gateway: Gateway, packs: Packs, to: Status, caller: Caller) -> dict[str, Any]:
     assert packs.acknowledge is None or packs.acknowledge in ON_ACKNOWLEDGEMENT
     scans = [code.scan() for code in packs.packs]
@@ -82,6 +124,7 @@ def _submit(gateway: Gateway, packs: Packs, to: Status, caller: Caller) -> dict[
 
 def _view(gateway: Gateway, number: int) -> dict[str, Any]:
     operation, units = gateway.status.operation(number)
+    undone = gateway.status.undone(operation, units)
     return {
         "id": operation.id,
         "to": Status(operation.to).name.lower(),
@@ -91,5 +134,12 @@ def _view(gateway: Gateway, number: int) -> dict[str, Any]:
         "error": operation.error,
         "time": operation.time,
         "case": case_number(operation.receipt) if operation.receipt else None,
-        "packs": [{"uri": unit.uri, "outcome": outcome_words(unit, operation)} for unit in units],
+        "packs": [
+            {
+                "uri": unit.uri,
+                "outcome": outcome_words(unit, operation),
+                "undone": _call(undone[unit.unit]) if unit.unit in undone else None,
+            }
+            for unit in units
+        ],
     }

@@ -21,6 +21,8 @@ from packtrace.verdict import STATUS_WORDS, Headline
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.ledger.models import CallKind
+from packtrace_gateway.ledger.service import UnitCall, undone
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import OutboxRow
 from packtrace_gateway.outbox.service import Handler, Outbox
@@ -169,6 +171,12 @@ class StatusService:
                 raise LifecycleError(
                     "this operation was reversed, or is being; once is all", field="id", value=number, rule=RULE
                 )
+            undone_ = {unit.uri: undone(session, unit.unit, operation.receipt or b"") for unit in changed}
+            changed = [unit for unit in changed if (call := undone_[unit.uri]) is None or call.kind is CallKind.LIFTED]
+            if not changed:
+                raise LifecycleError(
+                    "holder and regulator have undone this operation", field="id", value=number, rule=RULE
+                )
             receipt = receipt_of(self._settings.party, operation, units)
             row = self._outbox.enqueue(
                 session,
@@ -188,6 +196,47 @@ class StatusService:
         """An operation as it stands. Raises NotFoundError."""
         with self._database.read() as session:
             return self._operation(session, number)
+
+    def undone(self, operation: Operation, units: Sequence[OperationUnit]) -> dict[int, UnitCall]:
+        """By unit: what took back what this operation did, by the followed chain: reversal, restoration or lift."""
+        if operation.receipt is None:
+            return {}
+        with self._database.read() as session:
+            found = {unit.unit: undone(session, unit.unit, operation.receipt) for unit in units if _is_changed(unit)}
+        return {unit: call for unit, call in found.items() if call is not None}
+
+    def found(self, number: int, uris: Sequence[str]) -> None:
+        """Packs that an operation took away, and that holder and regulator made available again, are here.
+
+        A person has them in hand. Raises LifecycleError for one of which that is not so.
+        """
+        operation, units = self.operation(number)
+        undone = self.undone(operation, units)
+        by_uri = {unit.uri: undone.get(unit.unit) for unit in units}
+        with self._database.write() as session:
+            states = self._store.states(session, uris)
+            for at, uri in enumerate(uris):
+                call, place = by_uri.get(uri), states.get(uri, ItemState()).place
+                if call is None or call.kind is not CallKind.RESTORED or call.to is not Status.ACTIVE:
+                    message = "that this operation took the pack away was not undone by holder and regulator"
+                elif place is not Place.GONE:
+                    message = "this pack is not recorded as gone"
+                else:
+                    continue
+                raise LifecycleError(message, field=f"packs[{at}]", value=uri, rule=RULE)
+            self._store.put_inside(session, uris, None, Place.HERE)
+            time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            event = Event(
+                type="ObjectEvent",
+                action="OBSERVE",
+                event_time=time,
+                event_time_zone_offset="+00:00",
+                biz_step="inspecting",
+                disposition="sellable_accessible",
+                read_point=sgln_uri(self._settings.gln),
+                epcs=list(dict.fromkeys(uris)),
+            )
+            self._capture.record(session, event)
 
     def _reversed(self, session: Session, number: int) -> set[str]:
         """The packs of an operation that were given back, or are about to be."""

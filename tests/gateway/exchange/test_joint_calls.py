@@ -278,6 +278,71 @@ def test_a_changed_receipt_is_refused(world: Any) -> None:
             units_of(what)
 
 
+def together(world: Any, started: Json) -> None:
+    """The regulator's consent to what the plant has started."""
+    number = world[AUTHORITY].post("/joint-calls", started["document"])["number"]
+    world[AUTHORITY].post(f"/joint-calls/{number}/consent", {"reason": "Agreed."})
+    ended(world, AUTHORITY, number)
+
+
+def test_who_made_the_call_is_told_and_says_itself_which_packs_it_has_after_all(world: Any) -> None:
+    pharmacy = world[PHARMACY]
+    pallet, (case,), packs = world.pallet(packs=3, cases=1)
+    world.deliver(PLANT, PHARMACY, pallet)
+    pharmacy.capture(pharmacy.unpack(pallet), pharmacy.unpack(case))
+    operation = change(world, PHARMACY, packs, "supplied")
+    body = {"case": known(world, PLANT, operation), "ground": "key_compromised", "reason": "."}
+    path = f"/operations/{operation['id']}"
+    body["units"] = [unit_of(world, pack) for pack in packs[:2]]
+    assert [pack["undone"] for pack in pharmacy.get(path)["packs"]] == [None] * 3
+    problem = refused(world, PHARMACY, f"{path}/found", {"packs": packs[:1]}, 409)
+    assert "was not undone by holder and regulator" in problem["detail"]
+    together(world, world[PLANT].post("/joint-calls/restore", body))
+
+    def told() -> list[Any]:
+        return [pack["undone"] for pack in pharmacy.get(path)["packs"]]
+
+    world.wait(lambda: any(told()))
+    assert [one and (one["kind"], one["to"], one["party"], one["regulator"]) for one in told()] == [
+        ("restored", "active", PLANT, AUTHORITY),
+        ("restored", "active", PLANT, AUTHORITY),
+        None,
+    ]
+    alerts = [alert for alert in pharmacy.get("/alerts") if alert["case"] == operation["case"]]
+    assert {(one["unit"], one["kind"], one["found"], one["asked"], one["why"]) for one in alerts} == {
+        (unit, "restored", "supplied", "active", "caller") for unit in body["units"]
+    }
+    assert not [one for one in world[PLANT].get("/alerts") if one["case"] == operation["case"]]
+    # That it may be sold again does not say that it is on this shelf.
+    assert [pharmacy.place(pack) for pack in packs] == ["GONE"] * 3
+    assert "undone" in refused(world, PHARMACY, f"{path}/found", {"packs": packs[1:]}, 409)["detail"]
+    pharmacy.post(f"{path}/found", {"packs": packs[:1]})
+    assert [pharmacy.place(pack) for pack in packs] == ["HERE", "GONE", "GONE"]
+    problem = refused(world, PHARMACY, f"{path}/found", {"packs": packs[:1]}, 409)
+    assert problem["detail"] == "this pack is not recorded as gone"
+    assert pharmacy.verify(packs[0])["history"][-1]["step"] == "inspecting"
+    reversal = pharmacy.post(f"{path}/reverse")  # only of what holder and regulator left as it was
+    assert [pack["uri"] for pack in reversal["packs"]] == packs[2:]
+    again = change(world, PHARMACY, packs[:1], "supplied")
+    assert again["packs"][0]["outcome"] == "dispensed"
+    kinds = [(call["kind"], call["to"]) for call in pharmacy.get(f"/packs/{body['units'][0]}/history")]
+    assert kinds == [("changed", "supplied"), ("restored", "active"), ("changed", "supplied")]
+
+
+def test_who_reported_a_pack_sees_that_it_was_lifted(world: Any) -> None:
+    (pack,) = world.stock(1)
+    operation = change(world, PHARMACY, [pack], "suspect")
+    together(world, world[PLANT].post("/joint-calls/lift", {"packs": [code(pack)], "reason": "."}))
+    path = f"/operations/{operation['id']}"
+    undone = world.wait(lambda: world[PHARMACY].get(path)["packs"][0]["undone"])
+    assert (undone["kind"], undone["to"], undone["regulator"]) == ("lifted", "active", AUTHORITY)
+    history = world[PHARMACY].get(f"/packs/{unit_of(world, pack)}/history")
+    assert [(call["kind"], call["to"], call["found"]) for call in history] == [
+        ("lifted", "active", "suspect"),
+        ("changed", "suspect", "active"),
+    ]
+
+
 # ---- what the chain and the time make of it ----
 
 
