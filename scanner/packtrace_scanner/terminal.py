@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -11,7 +12,8 @@ from rich.text import Text
 
 from packtrace.gs1 import sscc_of_uri
 from packtrace.scan import Scan
-from packtrace.verdict import Check, Headline, HistoryEntry, Verdict
+from packtrace.timeline import HistoryEntry
+from packtrace.verdict import Check, Headline, Verdict
 
 MAX_TEXT = 200
 """Longest text from outside that is shown on one line."""
@@ -161,7 +163,16 @@ def _entry(entry: HistoryEntry) -> Text:
         text.append(f" to {_party(entry.receiver, entry.receiver_name)}")
     sscc = sscc_of_uri(entry.carrier)
     details = [entry.disposition or "", f"in SSCC {sscc}" if sscc else "", entry.proof]
-    return text.append("\n" + "  ·  ".join(plain(detail) for detail in details if detail), style="dim")
+    text.append("\n" + "  ·  ".join(plain(detail) for detail in details if detail), style="dim")
+    return text.append(plain(_declared(entry.declared)), style="yellow") if entry.declared else text
+
+
+def _declared(said: dict[str, Any]) -> str:
+    """That an event was declared erroneous, and what stands in its place."""
+    reason = (said["reason"] or "no reason given").replace("_", " ")
+    known = [f"{one['step']} of {_moment(one['time'])}" for one in said["corrections"] if "step" in one]
+    rest = f"; in its place: {', '.join(known)}" if known else ""
+    return f"  ·  declared erroneous on {_moment(said['time'])}: {reason}{rest}"
 
 
 def _party(number: int, name: str) -> str:

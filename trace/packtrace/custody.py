@@ -8,15 +8,18 @@ maker's event, but nobody who had the pack has shipped it to them.
 A receipt can come to nothing: the chain refuses it, or the receiver turns the goods away after all. While the receiver
 has done nothing else with them, its sender has them again by saying so. The same holds for what is missing in a unit
 that was received: both sides say of it that it was not shipped.
+
+That an event was declared erroneous can only take away: the pack is with who has it both by all events and by those
+that are left without the erroneous ones. So no declaration hides a gap or a hand-over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from packtrace.commit.history import Step
+from packtrace.commit.history import Step, history
 from packtrace.commit.items import Role
-from packtrace.evidence import Evidence, anchored
+from packtrace.evidence import Evidence, anchored, taken_back
 from packtrace.facts import Facts
 
 # What is done to goods by who has them (CBV 2.0, 7.1), in words; all other events only look at them.
@@ -40,12 +43,24 @@ class Whereabouts:
 
 def whereabouts(evidence: Evidence, facts: Facts) -> Whereabouts:
     """Where the pack is by the events, oldest first."""
+    found = _followed(evidence.steps, evidence, facts)
+    declared = taken_back(evidence, facts)
+    if found.holder is None or not declared:
+        return found
+    left = history(evidence.uri, (event for event in evidence.events if event.digest not in declared))
+    without = _followed(left, evidence, facts)
+    if without.holder == found.holder:
+        return found
+    return Whereabouts(None, f"without what was declared erroneous, {without.why}", found.number)
+
+
+def _followed(steps: Iterable[Step], evidence: Evidence, facts: Facts) -> Whereabouts:
     registered = {link.digest: (link.uri, link.number) for link in evidence.logistic}
     numbers: dict[str, int] = {}
     number: int | None = None
     hands = _Hands()
     inside: tuple[str, ...] = ()
-    for step in evidence.steps:
+    for step in steps:
         done = _done(step, evidence.uri, inside)
         inside = step.inside
         if done == PACKED:

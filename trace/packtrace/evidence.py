@@ -4,8 +4,8 @@
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +53,8 @@ class Evidence:
     unit: int | None
     commissioned: VerifiedEvent | None
     logistic: tuple[LogisticLink, ...]
+    declared: Mapping[bytes, VerifiedEvent] = field(default_factory=dict)
+    """Error declarations by the digest of the event that each takes back, where that one is here."""
 
     @property
     def entries(self) -> set[tuple[int, int, int]]:
@@ -104,7 +106,33 @@ def examine(scan: Scan, disclosures: Iterable[Disclosure]) -> Evidence:
         else:
             links += [link] if link else []
     steps = tuple(history(uri, events))
-    return Evidence(uri, tuple(events), tuple(broken), steps, product, batch, unit, commissioned, tuple(links))
+    declared, forged = declarations(events)
+    broken += forged
+    return Evidence(
+        uri, tuple(events), tuple(broken), steps, product, batch, unit, commissioned, tuple(links), declared
+    )
+
+
+def declarations(events: Iterable[VerifiedEvent]) -> tuple[dict[bytes, VerifiedEvent], list[str]]:
+    """The error declarations among `events`, by the digest of what is declared erroneous, where that is among them too;
+    and what is wrong with others. Only who recorded an event can take it back; of several, the first counts.
+    """
+    known = {event.digest: event for event in events}
+    declared: dict[bytes, VerifiedEvent] = {}
+    broken = []
+    for event in known.values():
+        said = event.declares
+        erroneous = known.get(said.event) if said else None
+        if said is None or erroneous is None:
+            continue
+        if erroneous.party != event.party:
+            name = f"event {event.digest.hex()[:12]} of party {event.party}"
+            broken.append(f"{name} declares an event of party {erroneous.party} erroneous")
+        elif erroneous.declares is not None:
+            broken.append(f"event {event.digest.hex()[:12]} declares a declaration erroneous")
+        else:
+            declared.setdefault(said.event, event)
+    return declared, broken
 
 
 def _commissions(event: VerifiedEvent, uri: str) -> bool:
@@ -125,10 +153,11 @@ def commissioned_batch(event: VerifiedEvent) -> tuple[Product, int]:
 def logistic_link(event: VerifiedEvent) -> LogisticLink | None:
     """An aggregation that fills a logistic unit names its number on chain and opens its SSCC's commitment.
 
-    None for any other event. Raises EvidenceError when what it says is not complete.
+    None for any other event, and for one of which nothing is shown: it links nothing. Raises EvidenceError when what it
+    says is not complete.
     """
     custody = event.header.core.get("custody")
-    if custody is None:
+    if custody is None or not event.items:
         return None
     if event.header.core["type"] != "AggregationEvent" or event.header.core["action"] != "ADD":
         raise EvidenceError("only filling a logistic unit has custody data", rule="custody")
@@ -181,6 +210,15 @@ def anchored(event: VerifiedEvent, facts: Facts) -> bool | None:
     if entry is None or event.seal is None or entry.key not in facts.keys:
         return None
     return entry.root == event.seal_root and entry.count == event.seal.count
+
+
+def taken_back(evidence: Evidence, facts: Facts) -> dict[bytes, VerifiedEvent]:
+    """The declarations that count: those of a key that is not to be believed do not, as anybody's may they be."""
+    return {
+        digest: event
+        for digest, event in evidence.declared.items()
+        if not anchored(event, facts) or not disbelieved(event, facts)
+    }
 
 
 def disbelieved(event: VerifiedEvent, facts: Facts) -> str | None:

@@ -11,9 +11,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.custody import whereabouts
-from packtrace.evidence import Evidence, anchored, batch_differences, disbelieved, disbelieved_batch
+from packtrace.evidence import (
+    Evidence,
+    anchored,
+    batch_differences,
+    disbelieved,
+    disbelieved_batch,
+    taken_back,
+)
 from packtrace.facts import (
     PURPOSE_OPERATE,
     BatchState,
@@ -28,6 +34,7 @@ from packtrace.facts import (
 from packtrace.gs1 import expires_at
 from packtrace.locator import Answer
 from packtrace.scan import Place, Scan
+from packtrace.timeline import HistoryEntry, step_word, timeline
 
 
 class Headline(StrEnum):
@@ -76,26 +83,6 @@ class Check:
 
     def to_json(self) -> dict[str, Any]:
         return {"name": self.name, "passed": self.passed, "detail": self.detail}
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
-    """One event of the pack's way. `proof` is its state: signed (its party's word), anchored, or final."""
-
-    time: str
-    step: str
-    disposition: str | None
-    party: int
-    party_name: str
-    receiver: int | None
-    receiver_name: str
-    read_point: str | None
-    carrier: str
-    proof: str
-    digest: str
-
-    def to_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +156,7 @@ def judge(
         status=None if unit is None else STATUS_WORDS.get(unit.status, "active"),
         case=case_number(change.receipt) if change else None,
         checks=checks,
-        history=tuple(_history(evidence, facts)),
+        history=tuple(timeline(evidence, facts)),
         block=facts.block.number if facts else None,
         block_hash=facts.block.hash.hex() if facts else None,
         age=max(0, now - facts.block.timestamp) if facts else None,
@@ -203,6 +190,7 @@ def _checks(
         return
     yield _node(facts, now)
     yield _log(evidence, facts, place, now)
+    yield from _corrections(evidence, facts)
     yield _batch(evidence, facts)
     yield from _unit(evidence, facts, now)
     yield from _custody(evidence, facts, place, located=answer is not None)
@@ -290,7 +278,7 @@ def _log(evidence: Evidence, facts: Facts, place: Place | None, now: int) -> Che
             own += 1
         elif state is None:
             missing.append(f"{name} is not in its party's log on chain")
-        elif doubt := disbelieved(event, facts):
+        elif event.items and (doubt := disbelieved(event, facts)):  # what shows nothing of the pack breaks nothing
             wrong.append(f"{name}: {doubt}")
     if wrong:
         return Check("log", False, "; ".join(wrong), Headline.EVIDENCE_BROKEN)
@@ -298,6 +286,29 @@ def _log(evidence: Evidence, facts: Facts, place: Place | None, now: int) -> Che
         return Check("log", None, "; ".join(missing), Headline.NOT_VERIFIED)
     rest = f", but for {own} recorded at this very place that are on their way there" if own else ""
     return Check("log", True, f"every event is in its party's log on chain{rest}", Headline.EVIDENCE_BROKEN)
+
+
+def _corrections(evidence: Evidence, facts: Facts) -> Iterator[Check]:
+    """What was declared erroneous of the pack's way. Whether it came here without that is for `_custody` to say."""
+    counted = taken_back(evidence, facts)
+    said = []
+    for step in evidence.steps:
+        declaration = evidence.declared.get(step.event.digest)
+        if declaration is None or declaration.declares is None:
+            continue
+        core, told = step.event.header.core, declaration.declares
+        event = f"{step_word(step.event)} of {core['eventTime'][:10]} by party {step.event.party}"
+        if step.event.digest not in counted:
+            said.append(f"{event} was declared erroneous with a key that is compromised, which does not count")
+        elif evidence.commissioned and step.event.digest == evidence.commissioned.digest:
+            detail = f"its maker has declared on {told.time[:10]} that its commissioning is wrong ({told.words})"
+            yield Check("corrections", None, f"{detail}: what was commissioned is not known", Headline.NOT_VERIFIED)
+        else:
+            replaced = ", ".join(digest.hex()[:12] for digest in told.corrections)
+            rest = f", replaced by event {replaced}" if replaced else ""
+            said.append(f"{event} was declared erroneous on {told.time[:10]} ({told.words}){rest}")
+    if said:
+        yield Check("corrections", True, "; ".join(said), Headline.CUSTODY_GAP)
 
 
 def _batch(evidence: Evidence, facts: Facts) -> Check:
@@ -385,36 +396,6 @@ def _custody(evidence: Evidence, facts: Facts, place: Place | None, *, located: 
     else:
         detail = f"it came here through {len(evidence.parties)} recorded hands"
         yield Check("custody", True, detail, Headline.CUSTODY_GAP)
-
-
-def _history(evidence: Evidence, facts: Facts | None) -> Iterator[HistoryEntry]:
-    def name(party: int | None) -> str:
-        known = facts.parties.get(party) if facts and party is not None else None
-        return known.name if known else ""
-
-    for step in evidence.steps:
-        core = step.event.header.core
-        receiver = core.get("receiver")
-        yield HistoryEntry(
-            time=core["eventTime"],
-            step=core["bizStep"] or core["action"],
-            disposition=core["disposition"],
-            party=step.event.party,
-            party_name=name(step.event.party),
-            receiver=receiver,
-            receiver_name=name(receiver),
-            read_point=core["readPoint"],
-            carrier=step.carrier,
-            proof=_proof(step.event, facts),
-            digest=step.event.digest.hex(),
-        )
-
-
-def _proof(event: VerifiedEvent, facts: Facts | None) -> str:
-    """How far the event's log entry has come: signed, anchored or final."""
-    if facts is None or event.seal is None or not anchored(event, facts):
-        return "signed"
-    return "final" if facts.entries[event.seal.entry].time <= facts.final_time else "anchored"
 
 
 def _written(time: int) -> str:

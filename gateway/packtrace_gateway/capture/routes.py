@@ -108,6 +108,10 @@ def _view(captured: Captured) -> dict[str, Any]:
     }
     if captured.batch is not None:
         view["batch"] = captured.batch
+    if captured.declares is not None:
+        view["declares"] = captured.declares.hex()
     if captured.already:
         view["alreadyCaptured"] = True
+    if captured.erroneous:
+        view["declaredErroneous"] = True
     return view

@@ -19,7 +19,7 @@ from packtrace.commit.history import RECORDED_AHEAD
 from packtrace.commit.items import ItemTree
 from packtrace.epcis.cbv_hash import event_hash
 from packtrace.epcis.commissioning import ProductData, product_data
-from packtrace.epcis.model import Event
+from packtrace.epcis.model import ErrorDeclaration, Event
 from packtrace.epcis.reading import Document, read_document
 from packtrace.errors import DocumentError, LifecycleError
 from packtrace.facts import batch_number, logistic_number
@@ -27,6 +27,7 @@ from packtrace.gs1 import expires_at, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
 from packtrace.rules import RULE, Movement, Place, check, items_to_know
 from packtrace_gateway.access.models import Role
+from packtrace_gateway.capture.corrections import Corrections, Goods, check_declared, said_of
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.capture.roles import check_roles
 from packtrace_gateway.db import Database
@@ -48,7 +49,7 @@ HANDLED = (Movement.PACK, Movement.UNPACK, Movement.TAKE_OUT, Movement.SHIP)
 CLOCK_TOLERANCE = timedelta(minutes=30)
 
 
-class HandOver(Protocol):
+class HandOver(Goods, Protocol):
     """What capture asks of the exchange with partners."""
 
     def before(self, session: Session, uris: Sequence[str]) -> list[Event]:
@@ -60,16 +61,25 @@ class HandOver(Protocol):
     def received(self, session: Session, units: Sequence[LogisticUnit]) -> None:
         """The units arrived: accept them, or put them in quarantine until their pedigrees are here."""
 
+    def declared(self, session: Session, declaration: int) -> None:
+        """An event was declared erroneous: everybody to whom it was disclosed is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """One event of a capture. `already` says that the same event was captured before, and not stored twice."""
+    """One event of a capture. `already` says that the same event was captured before, and not stored twice.
+
+    `declares` is the digest of the event that this one declares erroneous; `erroneous` says that the same event,
+    captured before, was declared erroneous since.
+    """
 
     event_id: str
     cbv_hash: str
     digest: bytes
     batch: int | None = None
     already: bool = False
+    declares: bytes | None = None
+    erroneous: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ class CaptureService:
         self._partners = partners
         self._products = products
         self._hand_over = hand_over
+        self._corrections = Corrections(store, hand_over)
         self._clock = clock
 
     def capture(self, document: bytes, roles: Collection[Role] = frozenset(Role)) -> list[Captured]:
@@ -151,16 +162,10 @@ class CaptureService:
         return self.prepare(event, field)
 
     def prepare(self, event: Event, field: str) -> Prepared:
-        """The part that needs no lock. Raises DocumentError, or LifecycleError for an error declaration."""
-        if event.error_declaration is not None:
-            raise LifecycleError(
-                "an error declaration takes nothing back here, so it is not recorded: record what corrects the error "
-                "(unpack, destroy, cancel the shipment) as an event of its own",
-                field=f"{field}errorDeclaration",
-                value=event.event_id,
-                rule=RULE,
-            )
+        """The part that needs no lock. Raises DocumentError, or LifecycleError for what no declaration takes back."""
         latest = _written(self._clock() + CLOCK_TOLERANCE)
+        if event.error_declaration is not None:
+            check_declared(event, event.error_declaration, field, latest)
         if event.event_time > latest:
             raise DocumentError(
                 "this event has not happened yet: set the clock of the device that recorded it",
@@ -196,9 +201,51 @@ class CaptureService:
     def store(self, session: Session, prepared: Sequence[Prepared]) -> list[Captured]:
         """Check, store and queue, in the caller's transaction."""
         calls = LedgerCalls(self._outbox, session)
-        captured = [self._store_one(session, entry, calls) for entry in prepared]
+        captured: dict[int, Captured] = {}
+        declared: list[tuple[int, Prepared, ErrorDeclaration, StoredEvent]] = []
+        for at, entry in enumerate(prepared):
+            said = entry.event.error_declaration
+            if said is None:
+                captured[at] = self._store_one(session, entry, calls)
+            else:
+                declared.append((at, entry, said, self._take_back(session, entry, calls)))
+        for at, entry, said, erroneous in declared:  # what stands in its place may come after it in the document
+            captured[at] = self._declare(session, entry, said, erroneous)
         calls.flush()
-        return captured
+        return [captured[at] for at in range(len(prepared))]
+
+    def _take_back(self, session: Session, entry: Prepared, calls: LedgerCalls) -> StoredEvent:
+        """The event that is declared erroneous; what it did here is undone.
+
+        A unit that should not have been filled is emptied by an event that everybody can follow. It has no business
+        step: nobody has opened anything.
+        """
+        erroneous = self._corrections.erroneous(session, entry.event, entry.cbv_hash, entry.field)
+        if self._corrections.declared(session, erroneous) is None:
+            unit = self._corrections.take_back(session, entry.event, erroneous, entry.field)
+            if unit is not None:
+                emptying = Event(
+                    type="AggregationEvent",
+                    action="DELETE",
+                    event_time=_written(self._clock()),
+                    event_time_zone_offset="+00:00",
+                    event_id=f"urn:uuid:{uuid4()}",
+                    read_point=entry.event.read_point,
+                    parent=unit,
+                )
+                self._store_one(session, self._prepare(emptying, entry.field), calls)
+        return erroneous
+
+    def _declare(self, session: Session, entry: Prepared, said: ErrorDeclaration, erroneous: StoredEvent) -> Captured:
+        event_id = erroneous.event_id or entry.cbv_hash
+        before = self._corrections.declared(session, erroneous)
+        if before is not None:
+            self._corrections.check_again(before, said, entry.field)
+            return Captured(event_id, entry.cbv_hash, before.digest, already=True, declares=erroneous.digest)
+        declares = self._corrections.declaration(session, erroneous, said, entry.field)
+        number, digest = self._add(session, entry, Ledger(party=self._settings.party, declares=declares))
+        self._hand_over.declared(session, number)
+        return Captured(event_id, entry.cbv_hash, digest, declares=erroneous.digest)
 
     def record(self, session: Session, event: Event) -> int:
         """Record an event that the gateway itself witnessed on chain (a dispense that is final); moves nothing.
@@ -214,6 +261,7 @@ class CaptureService:
         query = select(StoredEvent, Seal).outerjoin(Seal, StoredEvent.seal_id == Seal.id)  # type: ignore[arg-type]
         with self._database.read() as session:
             found = session.execute(query.where(StoredEvent.event_id == event_id)).first()  # type: ignore[arg-type]
+            declaration = None if found is None else self._corrections.declared(session, found[0])
         if found is None:
             raise NotFoundError("no such event was captured here", field="eventID", value=event_id)
         event, seal = found
@@ -224,6 +272,7 @@ class CaptureService:
             "recordTime": event.record_time,
             "proof": seal.state if seal else "captured",
             "seal": {"lane": seal.lane, "sequence": seal.sequence, "count": seal.count} if seal else None,
+            "declared": declaration and said_of(declaration),
         }
 
     def _store_one(self, session: Session, entry: Prepared, calls: LedgerCalls) -> Captured:
@@ -279,7 +328,8 @@ class CaptureService:
                 rule="EPCIS 2.0, section 7.4.1",
             )
         batch = session.execute(select(CommissionedBatch.number).where(CommissionedBatch.event == row.id)).scalar()  # type: ignore
-        return Captured(event_id, entry.cbv_hash, row.digest, batch, already=True)
+        erroneous = self._corrections.declared(session, row) is not None
+        return Captured(event_id, entry.cbv_hash, row.digest, batch, already=True, erroneous=erroneous)
 
     def _ledger(self, session: Session, entry: Prepared, what: Movement) -> Ledger:
         """What ties the event to the contracts: the numbers it gets there."""

@@ -24,11 +24,16 @@ class UriPrefix(SQLModel, table=True):
 class StoredEvent(SQLModel, table=True):
     """One event. `header` is CBOR of a disclosure without items; `secret` is there for own events only.
 
-    `seal` is [party, lane, sequence, count, index, path] in CBOR, null until the event is sealed.
+    `seal` is [party, lane, sequence, count, index, path] in CBOR, null until the event is sealed. `declares` is there
+    in an error declaration only: the digest of the event that it takes back, under whose event ID it is found.
     """
 
     __tablename__ = "event"
-    __table_args__ = (Index("event_unsealed", "id", sqlite_where=Column("seal_id").is_(None)),)
+    __table_args__ = (
+        Index("event_unsealed", "id", sqlite_where=Column("seal_id").is_(None)),
+        # Nearly none: a question whether something was declared erroneous reads nothing.
+        Index("event_declares", "declares", sqlite_where=Column("declares").isnot(None)),
+    )
     id: int | None = Field(default=None, sa_column=Column(_ID, primary_key=True))
     digest: bytes = Field(sa_column=Column(LargeBinary(32), nullable=False, unique=True))
     party: int
@@ -40,6 +45,7 @@ class StoredEvent(SQLModel, table=True):
     event_time: str
     record_time: str = Field(index=True)
     parent: str | None = None  # of an aggregation
+    declares: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32)))
     item_count: int
     header: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
     secret: bytes | None = Field(default=None, sa_column=Column(LargeBinary(32)))

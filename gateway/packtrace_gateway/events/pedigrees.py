@@ -13,6 +13,7 @@ from packtrace.commit.header import Header
 from packtrace.commit.items import Role
 from packtrace.commit.merkle import TILE_HEIGHT, TILE_WIDTH
 from packtrace_gateway.events import bulk
+from packtrace_gateway.events.declarations import Known, beside, corrections, known
 from packtrace_gateway.events.keys import Key
 from packtrace_gateway.events.models import ItemGroup, ItemTile, LogisticUnit, Participation, StoredEvent, Unit
 from packtrace_gateway.events.store import EventStore, group_items, stored_header, stored_seal
@@ -27,7 +28,7 @@ _EVENT, _TILE, _GROUP = (bulk.table_of(model).c for model in (StoredEvent, ItemT
 _PART = bulk.table_of(Participation).c
 _EVENTS = select(
     _EVENT.id, _EVENT.record_time, _EVENT.type, _EVENT.action, _EVENT.parent, _EVENT.item_count, _EVENT.header,
-    _EVENT.secret, _EVENT.seal,
+    _EVENT.secret, _EVENT.seal, _EVENT.digest, _EVENT.party,
 ).where(_EVENT.id.in_(bindparam("numbers", expanding=True)))  # fmt: skip
 _PARTS = select(_PART.suffix, _PART.event, _PART.role, _PART.position).where(
     _PART.prefix == bindparam("prefix"), _PART.suffix.in_(bindparam("suffixes", expanding=True))
@@ -54,6 +55,8 @@ class Recorded(NamedTuple):
     header: bytes
     secret: bytes | None
     seal: bytes | None
+    digest: bytes
+    party: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,19 @@ class PedigreeReader:
                 wider = _union(windows.get(uri), window)
                 if wider != windows.get(uri):
                     windows[uri] = todo[uri] = wider
+        self._load(wanted)
+        recorded = (self._events[number] for number in wanted)
+        said = beside(self._session, [Known(event.id, event.digest, event.party) for event in recorded])
+        return self._ordered(wanted | {number: {} for number in said - wanted.keys()})
+
+    def declaration(self, event: int) -> tuple[Disclosure, ...]:
+        """An error declaration, and what stands in the erroneous event's place; no items."""
+        row = self._session.get_one(StoredEvent, event)
+        others = (entry.id for entry in known(self._session, corrections(row.header)) if entry.party == row.party)
+        return self._ordered({number: {} for number in (event, *others)})
+
+    def _ordered(self, wanted: dict[int, dict[str, int]]) -> tuple[Disclosure, ...]:
+        """Events with the items that are wanted of each, in the order of their recording."""
         self._load(wanted)
         ordered = sorted(wanted, key=self._moment)
         return tuple(self._disclosure(self._events[number], wanted[number]) for number in ordered)
@@ -207,7 +223,9 @@ class PedigreeReader:
 
     def _disclosure(self, event: Recorded, wanted: dict[str, int]) -> Disclosure:
         header = stored_header(event.header)
-        if event.secret is not None:
+        if not wanted:
+            shown = NO_ITEMS
+        elif event.secret is not None:
             shown = self._own_items(event, header, event.secret, wanted)
         else:
             shown = self._received_items(event, header, wanted)

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
+from packtrace.commit.declaration import declaration_of
 from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, VerifiedEvent, by_neighbourhood, together
 from packtrace.commit.event import Commitment
 from packtrace.commit.header import Header
@@ -71,7 +72,9 @@ class EventStore:
         """Store an event that was captured here; its items' places are for `move` and `commission` to keep."""
         tree = commitment.tree
         stored = _row(commitment.header, commitment.digest)
-        stored.event_id, stored.cbv_hash = event.event_id or cbv_hash, cbv_hash
+        stored.cbv_hash = cbv_hash
+        if stored.declares is None:  # a declaration has the ID of the event that it takes back, and that is found by it
+            stored.event_id = event.event_id or cbv_hash
         stored.parent, stored.secret = event.parent, commitment.secret
         session.add(stored)
         session.flush()
@@ -82,7 +85,8 @@ class EventStore:
         )
         upper = ((number, level, tile, nodes) for (level, tile), nodes in tree.tiles.items())
         bulk.insert(session, ItemTile, ("event", "level", "number", "data"), [*leaves, *upper])
-        if "product" not in commitment.header.core:  # packs are found by their own table
+        # Packs are found by their own table; a declaration moves nothing, and is found by the event that it takes back.
+        if stored.declares is None and "product" not in commitment.header.core:
             participants = (
                 (uri, role, position)
                 for role, first, last in role_ranges(tree.counts, 0, tree.size)
@@ -400,6 +404,7 @@ def _seal_bytes(seal: SealProof | None) -> bytes | None:
 
 def _row(header: Header, digest: bytes) -> StoredEvent:
     core: Mapping[str, Any] = header.core
+    declaration = declaration_of(core)
     return StoredEvent(
         digest=digest,
         party=core["party"],
@@ -410,6 +415,7 @@ def _row(header: Header, digest: bytes) -> StoredEvent:
         record_time=core["recordTime"],
         item_count=sum(header.counts.values()),
         header=header_bytes(header),
+        declares=declaration.event if declaration else None,
     )
 
 

@@ -20,6 +20,7 @@ from packtrace.evidence import (
     anchored,
     batch_differences,
     commissioned_batch,
+    declarations,
     disbelieved,
     disbelieved_batch,
     logistic_link,
@@ -27,7 +28,7 @@ from packtrace.evidence import (
 from packtrace.facts import CustodyState, Facts, PartyFacts, UnitFacts, unit_number
 from packtrace.gs1 import split_sgtin_uri
 from packtrace.product import Product, gtin_hash
-from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
+from packtrace_gateway.exchange.package import COMMISSIONING, CORRECTION, SHIPMENT, Package
 
 MAX_NESTING = 8  # levels of units inside a unit (ICustodyLedger)
 
@@ -105,10 +106,9 @@ def opened(package: Package) -> Contents:
             contents.broken.append(f"{name(event)}: {error}")
     if contents.broken:
         return contents  # what else is missing would only be their consequence
-    if package.kind == SHIPMENT:
-        contents.broken += _shipment(contents)
-    else:
-        contents.broken += _commissioning(contents)
+    contents.broken += declarations(contents.verified)[1]
+    parts = {SHIPMENT: _shipment, COMMISSIONING: _commissioning, CORRECTION: _correction}
+    contents.broken += parts[package.kind](contents)
     return contents
 
 
@@ -230,6 +230,27 @@ def _commissioning(contents: Contents) -> Iterator[str]:
         yield "the commissioning is not among the disclosures"
 
 
+def _correction(contents: Contents) -> Iterator[str]:
+    """A declaration, and what stands in the erroneous event's place: headers of one party's events."""
+    package = contents.package
+    if package.units:
+        yield "the package names logistic units, and a correction moves none"
+    if package.event not in contents.events:
+        yield "the declaration is not among the disclosures"
+        return
+    declaration = contents.events[package.event][1]
+    if declaration.declares is None:
+        yield f"{name(declaration)} declares nothing erroneous"
+        return
+    for event in contents.verified:
+        if event.party != declaration.party:
+            yield f"{name(event)} is not of the party that declares"
+        if event is not declaration and event.digest not in declaration.declares.corrections:
+            yield f"{name(event)} does not stand in the place of what is declared erroneous"
+        if event.items or event.header.core.get("product") is not None:
+            yield f"{name(event)} shows more than its header"
+
+
 # ---- the chain ----
 
 
@@ -285,7 +306,7 @@ def compared(contents: Contents, chain: ChainFacts) -> Findings:
                 findings.missing.append(f"{name(event)} is not in its party's log on chain")
             case False:
                 findings.broken.append(f"{name(event)}: its log entry on chain is another")
-            case True if doubt := disbelieved(event, chain.facts):
+            case True if (doubt := disbelieved(event, chain.facts)) and not _aside(contents, event):
                 findings.broken.append(f"{name(event)}: {doubt}")
             case True if event.header.core["recordTime"] > _latest(event, chain.facts):
                 findings.broken.append(f"{name(event)}: it says that it was recorded long after it was anchored")
@@ -299,6 +320,11 @@ def compared(contents: Contents, chain: ChainFacts) -> Findings:
     else:
         _compare_custody(contents.package, chain.facts, findings)
     return findings
+
+
+def _aside(contents: Contents, event: VerifiedEvent) -> bool:
+    """What shows nothing of the goods, beside them: goods do not suffer from a thief's declaration."""
+    return contents.package.kind == SHIPMENT and not event.items
 
 
 def _may_have_commissionings(chain: ChainFacts) -> bool:

@@ -3,7 +3,6 @@
 Everything works in the caller's database transaction.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
@@ -18,21 +17,20 @@ from packtrace.rules import RULE, ItemState, Place
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.keys import split
-from packtrace_gateway.events.models import LogisticUnit, Participation, Unit
+from packtrace_gateway.events.models import LogisticUnit, Participation, StoredEvent, Unit
 from packtrace_gateway.events.store import EventStore
-from packtrace_gateway.exchange import voids
+from packtrace_gateway.exchange import corrections, voids
 from packtrace_gateway.exchange.check import Contents
 from packtrace_gateway.exchange.models import (
     ON_THE_WAY,
     Arrival,
     ArrivalUnit,
     Goods,
-    HandOver,
-    HandOverState,
     HeldBatch,
     ShippedUnit,
 )
-from packtrace_gateway.exchange.package import MOST_UNITS, SHIPMENT, Package
+from packtrace_gateway.exchange.package import COMMISSIONING, CORRECTION, MOST_UNITS, SHIPMENT, Package
+from packtrace_gateway.exchange.queue import add_hand_over
 from packtrace_gateway.outbox.service import Outbox
 
 WHERE = {
@@ -58,6 +56,10 @@ UNIT_COLUMNS = ("prefix", "suffix", "event", "position", "place", "parent")
 
 class ContradictionError(LifecycleError):
     """A package says of an item what cannot be, by what is recorded here."""
+
+
+class UnknownEventError(LifecycleError):
+    """A correction is about an event that is not here; it may yet come."""
 
 
 class OpenShipmentError(LifecycleError):
@@ -95,6 +97,18 @@ class GoodsService:
         mine = (Participation.prefix == prefix, Participation.suffix == suffix)
         query = select(func.max(Participation.event)).where(*mine)  # type: ignore[arg-type]
         return int(session.execute(query).scalar_one())
+
+    def declared(self, session: Session, declaration: int) -> None:
+        """An event was declared erroneous: everybody to whom it was disclosed is told."""
+        corrections.tell(session, session.get_one(StoredEvent, declaration))
+
+    def shipment_stands(self, session: Session, event: int) -> bool:
+        """Whether something that this event shipped is on its way, or has gone."""
+        return corrections.shipment_stands(session, event)
+
+    def not_received(self, session: Session, unit: LogisticUnit) -> None:
+        """A unit that waits in quarantine for its data did not come: it is again where it was before."""
+        corrections.not_received(session, unit)
 
     # ---- coming in: the goods ----
 
@@ -210,9 +224,10 @@ class GoodsService:
     def arrived(self, session: Session, arrival: Arrival, contents: Contents, held: Collection[str] = ()) -> None:
         """A package verified: store all of it. `held` are the units shipped that are ours already, by the chain.
 
-        Raises ContradictionError and OpenShipmentError, and then nothing may be stored.
+        Raises ContradictionError, OpenShipmentError and UnknownEventError, and then nothing may be stored.
         """
         shipment = contents.package.kind == SHIPMENT
+        _check_declarations(session, contents)
         known = self._taken_in(session, contents, held) if shipment else set()
         contents = contents.without(known)
         if shipment:
@@ -221,8 +236,12 @@ class GoodsService:
             digest: self._store.add_received(session, disclosure, event)
             for digest, (disclosure, event) in contents.events.items()
         }
-        if not shipment:
+        for event in contents.verified:
+            if event.declares is not None:
+                self.declared(session, events[event.digest])
+        if contents.package.kind == COMMISSIONING:
             self._elsewhere(session, contents, events)
+        if not shipment:
             return
         units = self._logistic_units(session, contents, events)
         self._packs(session, contents, events, units)
@@ -384,6 +403,20 @@ class GoodsService:
             session.execute(statement.values(goods=end))
 
 
+def _check_declarations(session: Session, contents: Contents) -> None:
+    """Who recorded an event alone can take it back."""
+    for event in contents.verified:
+        if event.declares is None or event.declares.event in contents.events:
+            continue  # in the latter case it was compared with what is beside it
+        erroneous = corrections.stored(session, event.declares.event)
+        if erroneous is None and contents.package.kind == CORRECTION:
+            message = "the event that is declared erroneous is not here (yet)"
+            raise UnknownEventError(message, value=event.declares.event.hex(), rule=RULE)
+        if erroneous is not None and erroneous.party != event.party:
+            message = f"it declares an event of party {erroneous.party} erroneous"
+            raise ContradictionError(message, value=event.declares.event.hex(), rule=RULE)
+
+
 def _check_commissionings(
     packs: Mapping[str, tuple[bytes, int]],
     known: Mapping[str, tuple[int, int, int, int | None]],
@@ -393,27 +426,6 @@ def _check_commissionings(
         if (event, position) != (events[packs[uri][0]], packs[uri][1]):
             message = "the package has a pack that is known from another commissioning: two packs with one serial"
             raise ContradictionError(message, value=uri, rule=RULE)
-
-
-def add_hand_over(
-    session: Session, kind: str, event: int, receiver: int, uris: Sequence[str], rows: Sequence[int]
-) -> int:
-    """Queue a hand-over; its id."""
-    now = time.time()
-    row = HandOver(
-        kind=kind,
-        event=event,
-        receiver=receiver,
-        units=orjson.dumps(list(uris)).decode(),
-        ship_rows=orjson.dumps(list(rows)).decode(),
-        state=HandOverState.WAITING,
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(row)
-    session.flush()
-    assert row.id is not None
-    return row.id
 
 
 def _number(arrival: Arrival) -> int:

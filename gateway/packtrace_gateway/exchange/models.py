@@ -89,6 +89,15 @@ class HandOverPiece(SQLModel, table=True):
     data: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
 
 
+class DisclosedEvent(SQLModel, table=True):
+    """That a package discloses an event: whoever was sent it is told if the event is declared erroneous later."""
+
+    __tablename__ = "disclosed_event"
+    __table_args__ = (Index("disclosed_event_hand_over", "hand_over"),)
+    event: int = Field(sa_column=Column(_ID, ForeignKey("event.id"), primary_key=True))
+    hand_over: int = Field(sa_column=Column(_ID, ForeignKey("hand_over.id"), primary_key=True))
+
+
 class HeldBatch(SQLModel, table=True):
     """A batch of this company's product that others commissioned, and all of whose packs are known here."""
 

@@ -3,7 +3,9 @@
     {"v": 1, "kind": kind, "from": party, "to": party, "event": digest, "units": [[uri, number], …], "pedigree": bytes}
 
 A *shipment* carries the pedigree of everything in the logistic units shipped; `event` is the shipping event. A
-*commissioning* carries the header of one commissioning event, and with it the product's secret, to the authority.
+*commissioning* carries the header of one commissioning event, and with it the product's secret, to the authority. A
+*correction* carries the header of an error declaration, which is `event`, and of what stands in the erroneous event's
+place, to who was shown that event.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ from packtrace.errors import EvidenceError
 from packtrace.evidence import MAX_LOGISTIC_NUMBER
 
 VERSION = 1
-SHIPMENT, COMMISSIONING = "shipment", "commissioning"
+SHIPMENT, COMMISSIONING, CORRECTION = "shipment", "commissioning", "correction"
 MOST_UNITS = 4096  # logistic units shipped in one event and package
 # The pedigree's bound, and room for the envelope: 4,096 units of up to 80 bytes.
 MAX_BYTES = pedigree.MAX_BYTES + (1 << 20)
@@ -70,7 +72,7 @@ def from_cbor(data: bytes) -> Package:
         if isinstance(error, EvidenceError):
             raise
         raise EvidenceError(f"the package is not well formed: {error!r}", rule="package") from error
-    if package.kind not in (SHIPMENT, COMMISSIONING):
+    if package.kind not in (SHIPMENT, COMMISSIONING, CORRECTION):
         raise EvidenceError("this program knows no such package", field="kind", value=package.kind)
     if len(package.units) > MOST_UNITS:
         raise EvidenceError(f"a package names at most {MOST_UNITS} logistic units", value=len(package.units))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, delete, func, not_, select, update
+from sqlalchemy import and_, delete, func, not_, or_, select, update
 from sqlmodel import Session
 
 from packtrace.chain.facts import ChainReader
@@ -16,7 +16,7 @@ from packtrace_gateway.db import Database
 from packtrace_gateway.exchange import package as packages
 from packtrace_gateway.exchange.check import ChainFacts, Contents, compared, gathered, held, opened
 from packtrace_gateway.exchange.directory import Directory
-from packtrace_gateway.exchange.goods import ContradictionError, GoodsService, OpenShipmentError
+from packtrace_gateway.exchange.goods import ContradictionError, GoodsService, OpenShipmentError, UnknownEventError
 from packtrace_gateway.exchange.models import PIECE_BYTES, Arrival, ArrivalPiece, ArrivalState
 from packtrace_gateway.exchange.receipts import LONGEST_REASON, MOST_REASONS, Outcome, Receipt
 from packtrace_gateway.exchange.signing import Signed
@@ -161,8 +161,11 @@ class Receiving:
                 )
             self._goods.check_open(session, arrival)
             log.info("package %s of party %d is checked again for %s", _name(arrival), arrival.sender, caller)
-            arrival.state, arrival.attempts, arrival.next_try = ArrivalState.CHECKING, 0, 0.0
-            session.add(arrival)
+            again = (Arrival.sender == arrival.sender, Arrival.kind == packages.CORRECTION)
+            beside = and_(*again, Arrival.state == ArrivalState.QUARANTINED)  # type: ignore[arg-type]
+            # Corrections of the sender's too: they may be about what was in quarantine.
+            statement = update(Arrival).where(or_(Arrival.id == arrival.id, beside))  # type: ignore[arg-type]
+            session.execute(statement.values(state=ArrivalState.CHECKING, attempts=0, next_try=0.0))
 
     def run_once(self) -> float:
         """Check what is due, one package at a time; the seconds until the next time."""
@@ -224,6 +227,8 @@ class Receiving:
                 if stored is not None:
                     self._decide(session, stored, "accepted", [])
                     self._goods.arrived(session, stored, contents, held(contents.package, chain.facts))
+        except UnknownEventError as error:
+            self._wait_or_quarantine(arrival, contents.package, [str(error)])
         except OpenShipmentError as error:
             self._wait_or_quarantine(arrival, contents.package, [str(error)], CONTRADICTION)
         except ContradictionError as error:

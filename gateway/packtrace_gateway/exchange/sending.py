@@ -23,17 +23,27 @@ from packtrace.gs1 import sscc_of_uri
 from packtrace.rules import RULE
 from packtrace_gateway.db import Database
 from packtrace_gateway.events import bulk
+from packtrace_gateway.events.declarations import Known, known
 from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
 from packtrace_gateway.events.pedigrees import PedigreeReader
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import package as packages
 from packtrace_gateway.exchange import receipts
 from packtrace_gateway.exchange.client import PartnerClient
+from packtrace_gateway.exchange.corrections import undeclared
 from packtrace_gateway.exchange.directory import Directory
 from packtrace_gateway.exchange.errors import PartnerError, PartnerUnreachable
-from packtrace_gateway.exchange.goods import add_hand_over
-from packtrace_gateway.exchange.models import PIECE_BYTES, Goods, HandOver, HandOverPiece, HandOverState, ShippedUnit
-from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
+from packtrace_gateway.exchange.models import (
+    PIECE_BYTES,
+    DisclosedEvent,
+    Goods,
+    HandOver,
+    HandOverPiece,
+    HandOverState,
+    ShippedUnit,
+)
+from packtrace_gateway.exchange.package import COMMISSIONING, CORRECTION, SHIPMENT, Package
+from packtrace_gateway.exchange.queue import add_hand_over
 from packtrace_gateway.exchange.timing import REST, SLOW_SECONDS, backoff, due
 from packtrace_gateway.ledger.models import BatchRow
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
@@ -214,10 +224,13 @@ class Sending:
         uris: list[str] = orjson.loads(hand_over.units)
         with self._database.read() as session:
             self._check_calls(session, orjson.loads(hand_over.ship_rows))
-            self._check_seals(session, [session.get_one(StoredEvent, hand_over.event).seal_id])
             reader = PedigreeReader(self._store, session)
+            if hand_over.kind != CORRECTION:  # a partner's declaration is in that partner's log
+                self._check_seals(session, [session.get_one(StoredEvent, hand_over.event).seal_id])
             if hand_over.kind == SHIPMENT:
                 disclosures = reader.of(reader.contents(uris))
+            elif hand_over.kind == CORRECTION:
+                disclosures = reader.declaration(hand_over.event)
             elif uris:  # the first item, and the one after the last
                 disclosures, uris = (reader.commissioned(hand_over.event, int(uris[0]), int(uris[1])),), []
             else:
@@ -235,11 +248,19 @@ class Sending:
             stored = session.get_one(HandOver, hand_over.id)
             if stored.state != HandOverState.WAITING:
                 return  # cancelled meanwhile
+            disclosed = known(session, [disclosure.digest for disclosure in disclosures])
+            if hand_over.kind == SHIPMENT and undeclared(session, disclosed):
+                return  # meanwhile something of it was declared erroneous; that goes with it
+            self._disclose(session, hand_over, disclosed)
             for number, at in enumerate(range(0, len(data), PIECE_BYTES)):
                 session.add(HandOverPiece(hand_over=hand_over.id or 0, number=number, data=data[at : at + PIECE_BYTES]))
             stored.state, stored.digest, stored.size = HandOverState.READY, packages.digest(data), len(data)
             stored.error, stored.attempts, stored.next_try, stored.updated_at = None, 0, 0.0, time.time()
             session.add(stored)
+
+    def _disclose(self, session: Session, hand_over: HandOver, events: Sequence[Known]) -> None:
+        rows = [(event.id, hand_over.id) for event in events]
+        bulk.insert(session, DisclosedEvent, ("event", "hand_over"), sorted(rows), "keep")
 
     def _check_calls(self, session: Session, rows: Sequence[int]) -> None:
         for number in rows:

@@ -8,7 +8,7 @@ from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
 from packtrace.errors import ChainError
 from packtrace_gateway.db import Database, DatabaseStateError
-from packtrace_gateway.fsck import calls, chain, events, joint, places, records
+from packtrace_gateway.fsck import calls, chain, corrections, events, joint, places, records
 from packtrace_gateway.fsck.report import Checked, Finding
 
 Check = Callable[[Session, Checked], Iterator[Finding]]
@@ -39,6 +39,8 @@ def fsck(
         lambda session, checked: joint.check_joint(session, checked, deployment),
         records.check_packages,
         records.check_goods,
+        corrections.check_declarations,
+        corrections.check_disclosed,
         records.check_counters,
         lambda session, checked: calls.check_outbox(session, checked, deployment),
     ]

@@ -6,6 +6,7 @@ from typing import Any
 from sqlmodel import Session, select
 
 from packtrace.commit import items
+from packtrace.commit.declaration import declaration_of
 from packtrace.commit.disclosure import Disclosure, VerifiedEvent
 from packtrace.commit.event import event_of
 from packtrace.commit.header import Header
@@ -68,6 +69,9 @@ def _event(session: Session, event: StoredEvent, header: Header, checked: Checke
     for column, field in COLUMNS.items():
         if getattr(event, column) != header.core[field]:
             yield f"{column} is {getattr(event, column)!r}, its header says {header.core[field]!r}"
+    declaration = declaration_of(header.core)
+    if event.declares != (declaration and declaration.event):
+        yield "declares is not the digest of the event that its header declares erroneous"
     if event.item_count != sum(header.counts.values()):
         yield f"item_count is {event.item_count}, its header says {sum(header.counts.values())}"
     own = header.core["party"] == party
@@ -104,7 +108,8 @@ def _own(session: Session, event: StoredEvent, header: Header, checked: Checked)
     again = event_hash(event_of(header, uris))
     if not again == event.cbv_hash == header.opened.get("cbvHash"):
         yield f"its CBV hash is {again}, {event.cbv_hash} is stored"
-    if event.event_id != header.opened.get("eventID", event.cbv_hash):
+    event_id = None if event.declares is not None else header.opened.get("eventID", event.cbv_hash)
+    if event.event_id != event_id:
         yield f"event_id is {event.event_id!r}, its header says {header.opened.get('eventID')!r}"
 
 

@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import select as rows_of
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from packtrace.commit.header import Header
 from packtrace.commit.items import Role
@@ -43,6 +43,8 @@ def _expected(session: Session, event: StoredEvent, header: Header) -> tuple[dic
     """Packs that the event commissioned (their positions); and other items that took part in it (position, role)."""
     packs: dict[str, Row] = {}
     others: dict[str, Row] = {}
+    if event.declares is not None:  # it repeats what was done, and does nothing
+        return packs, others
     commissions = "product" in header.core
     for role, position, uri in items_here(session, event, header):
         if commissions and (event.secret is not None or split_sgtin_uri(uri)):
@@ -80,7 +82,7 @@ def check_containment(session: Session, checked: Checked) -> Iterator[Finding]:
     inside: dict[str, str] = {}
     contents: dict[str, set[str]] = {}  # all that was ever put into each unit, so that emptying one asks only that
     ever: set[tuple[str, str]] = set()
-    query = select(StoredEvent).where(StoredEvent.type == "AggregationEvent")
+    query = select(StoredEvent).where(StoredEvent.type == "AggregationEvent", col(StoredEvent.declares).is_(None))
     for event in session.exec(query.order_by(StoredEvent.record_time, StoredEvent.id)):  # type: ignore[arg-type]
         header = stored_header(event.header)
         by_role = {

@@ -267,21 +267,21 @@ EVENTS = {
     "a list that is none": Refused(
         document(commissioning(NEW) | {"epcList": NEW[0]}), 400, AT + "epcList", None, "EPCIS"
     ),
-    "an error declaration": Refused(
+    "an error declaration of an event that is not known": Refused(
         document(
             an_event(
                 "ObjectEvent",
                 "OBSERVE",
                 "inspecting",
                 epcList=LOOSE[:1],
-                eventID="urn:uuid:a-known-event",
+                eventID="urn:uuid:an-unknown-event",
                 errorDeclaration={"declarationTime": "2026-01-06T08:00:00Z", "reason": "did_not_occur"},
             )
         ),
         409,
         AT + "errorDeclaration",
-        "urn:uuid:a-known-event",
-        RULE,
+        "urn:uuid:an-unknown-event",
+        "7.4.1.2",
     ),
     "another event's ID": Refused(
         document(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from packtrace.commit import header as headers
 from packtrace.commit import items, merkle
+from packtrace.commit.declaration import Declaration, declaration_of
 from packtrace.commit.header import Header
 from packtrace.commit.items import Role
 from packtrace.commit.merkle import TILE_HEIGHT, KnownTree
@@ -83,6 +84,8 @@ class Disclosure:
                 rule="item proof",
                 field=_name(digest),
             )
+        if declaration_of(header.core) and shown.indices:
+            raise EvidenceError("an error declaration shows no items", rule="declaration", field=_name(digest))
         counts = header.counts
         size = sum(counts.values())
         if shown.indices:
@@ -134,6 +137,11 @@ class VerifiedEvent:
     def party(self) -> int:
         """The party that recorded the event."""
         return int(self.header.core["party"])
+
+    @property
+    def declares(self) -> Declaration | None:
+        """What is erroneous by this event; None for any event but an error declaration."""
+        return declaration_of(self.header.core)
 
 
 def part_of(header: Header, shown: ShownItems, uris: Collection[str]) -> ShownItems:

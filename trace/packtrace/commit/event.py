@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from packtrace.commit import header as headers
+from packtrace.commit.declaration import MEMBER, Declaration
 from packtrace.commit.header import Header
 from packtrace.commit.items import ItemTree, Role, role_ranges
 from packtrace.epcis.model import ErrorDeclaration, Event, Quantity, Typed
@@ -25,7 +26,8 @@ class Ledger:
     """What ties an event to the contracts.
 
     `party` recorded the event; `product` and `batch` stand in a commissioning of packs, `custody` in an aggregation
-    that fills a logistic unit, `receiver` in a shipment: the party number that the goods are handed to.
+    that fills a logistic unit, `receiver` in a shipment: the party number that the goods are handed to. `declares`
+    stands in an error declaration, and there none of the others but `party`.
     """
 
     party: int
@@ -33,6 +35,7 @@ class Ledger:
     batch: int | None = None
     custody: Custody | None = None
     receiver: int | None = None
+    declares: Declaration | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,8 @@ def core_of(event: Event, tree: ItemTree, ledger: Ledger, record_time: str) -> d
         core["custody"] = {"number": str(ledger.custody.number), "salt": ledger.custody.salt.hex()}
     if ledger.receiver is not None:
         core["receiver"] = ledger.receiver
+    if ledger.declares is not None:
+        core[MEMBER] = ledger.declares.to_json()
     return core
 
 
