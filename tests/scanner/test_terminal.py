@@ -1,13 +1,16 @@
 """The verdict on a terminal: told apart by words, by colour and by shape; safe whatever the texts in it are."""
 
 import io
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from packtrace.scan import Scan
-from packtrace.verdict import Check, Headline, HistoryEntry, Verdict
+from packtrace.timeline import HistoryEntry
+from packtrace.verdict import Check, Headline, Verdict
 from packtrace_scanner import terminal
 from packtrace_scanner.terminal import ADVICE, plain, show_reading, show_refusal, show_verdict
 
@@ -148,3 +151,23 @@ def test_what_was_only_read_looks_like_no_verdict() -> None:
     assert "R E A D ,   N O T   V E R I F I E D" in text
     assert "this is a plain Data Matrix" in text
     assert "may be dispensed" not in text
+
+
+def test_an_event_that_was_declared_erroneous_says_so_and_what_is_right() -> None:
+    said: dict[str, Any] = {
+        "time": "2026-11-24T08:00:00.000Z",
+        "reason": "incorrect_data",
+        "digest": "cd" * 32,
+        "corrections": [
+            {"digest": "ef" * 32, "time": "2026-11-24T07:30:00.000Z", "step": "inspecting\x1b[2J", "disposition": None},
+            {"digest": "ee" * 32},
+        ],
+    }
+    wrong = replace(event("inspecting"), declared=said)
+    text = shown(verdict(Headline.AUTHENTIC, history=(event("commissioning"), wrong)))
+    assert "declared erroneous on 2026-11-24 08:00 UTC: incorrect data" in text
+    assert "in its place: inspecting·[2J of 2026-11-24 07:30 UTC" in text
+    without = replace(event("inspecting"), declared=said | {"reason": None, "corrections": []})
+    text = shown(verdict(Headline.AUTHENTIC, history=(without,)))
+    assert "declared erroneous on 2026-11-24 08:00 UTC: no reason given" in text
+    assert "in its place" not in text

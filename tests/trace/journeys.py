@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from packtrace.commit import items, salts, seal
+from packtrace.commit.declaration import Declaration
 from packtrace.commit.disclosure import Disclosure, ShownItems
 from packtrace.commit.event import Commitment, Custody, Ledger, commit
-from packtrace.epcis.model import Event
+from packtrace.epcis.model import ErrorDeclaration, Event
 from packtrace.evidence import content_hash, examine
 from packtrace.facts import (
     BatchFacts,
@@ -53,12 +54,17 @@ class World:
     status: Status = Status.ACTIVE
     recall: Recall = Recall.NONE
 
-    def add(self, event: Event, ledger: Ledger, *, log: bool = True) -> Commitment:
+    def add(self, event: Event, ledger: Ledger, *, log: bool = True, recorded: str = "") -> Commitment:
         number = len(self.events)
         secret = bytes([number + 1]) * 32
         tree = items.build(items.items_of(event), secret)
         commitment = commit(
-            event, tree, ledger=ledger, record_time=event.event_time, cbv_hash=f"ni:///{number}", secret=secret
+            event,
+            tree,
+            ledger=ledger,
+            record_time=recorded or event.event_time,
+            cbv_hash=f"ni:///{number}",
+            secret=secret,
         )
         digests = [bytes(32), commitment.digest, bytes([1]) * 32]
         proof = seal.SealProof(ledger.party, 0, number, 3, 1, seal.seal_paths(digests)[1])
@@ -68,8 +74,11 @@ class World:
         return commitment
 
     def disclosures(self, wanted: Sequence[str]) -> list[Disclosure]:
-        """Each event with those of its items that are wanted."""
-        return [disclose(commitment, wanted, proof) for _, commitment, proof in self.events]
+        """Each event with those of its items that are wanted; declarations show none."""
+        return [
+            disclose(commitment, () if "declares" in commitment.header.core else wanted, proof)
+            for _, commitment, proof in self.events
+        ]
 
     def facts(self, **changes: object) -> Facts:
         assert self.batch is not None
@@ -174,3 +183,21 @@ def receive(world: World, minute: int, party: int, uri: str) -> None:
 def unpack(world: World, minute: int, party: int, uri: str) -> None:
     unpacking = event(minute, type="AggregationEvent", action="DELETE", biz_step="unpacking", parent=uri)
     world.add(unpacking, Ledger(party=party))
+
+
+def declare(
+    world: World,
+    number: int,
+    *,
+    reason: str | None = "did_not_occur",
+    corrections: Sequence[bytes] = (),
+    party: int | None = None,
+    log: bool = True,
+) -> Commitment:
+    """An event of the journey is declared erroneous, by its own party or by another."""
+    wrong, commitment, _ = world.events[number]
+    time = f"2026-11-23T08:{len(world.events):02}:00.000Z"
+    said = Declaration(commitment.digest, time, reason, tuple(sorted(corrections)))
+    own = commitment.header.core["party"]
+    declaration = replace(wrong, error_declaration=ErrorDeclaration(declaration_time=time, reason=reason))
+    return world.add(declaration, Ledger(party=party or own, declares=said), log=log, recorded=time)

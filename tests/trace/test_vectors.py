@@ -16,6 +16,7 @@ from eth_utils.crypto import keccak
 
 from packtrace import product
 from packtrace.commit import header, items, merkle
+from packtrace.commit.declaration import declaration_of
 from packtrace.commit.items import Role
 from packtrace.commit.seal import seal_root
 from packtrace.evidence import content_hash
@@ -73,8 +74,9 @@ def test_multiproof(given: dict[str, Any]) -> None:
     assert merkle.root_from_multiproof(5, shown, [leaves[at] for at in shown], proof).hex() == vector["root"]
 
 
-def test_header_and_event_digest(given: dict[str, Any]) -> None:
-    vector = given["header"]
+@pytest.mark.parametrize("name", ["header", "declaration"])
+def test_header_and_event_digest(given: dict[str, Any], name: str) -> None:
+    vector = given[name]
     secret = bytes.fromhex(vector["secret"])
     built = header.build(vector["core"], vector["others"], secret)
     fields = [("core", vector["core"]), *sorted(vector["others"].items())]
@@ -92,6 +94,16 @@ def test_header_and_event_digest(given: dict[str, Any]) -> None:
         == sha256(b"packtrace/event/v1" + bytes([0, len(leaves)]) + plain_root(leaves)).hexdigest()
         == vector["digest"]
     )
+
+
+def test_declaration(given: dict[str, Any]) -> None:
+    core = given["declaration"]["core"]
+    said = declaration_of(core)
+    assert said is not None
+    assert said.event.hex() == given["header"]["digest"]
+    assert said.to_json() == core["declares"]
+    assert "custody" in given["header"]["core"]
+    assert "custody" not in core
 
 
 def test_seal(given: dict[str, Any]) -> None:

@@ -65,14 +65,27 @@ OF_THE_INDEX = {
 
 @pytest.fixture(scope="module")
 def day(world: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
-    """Copies of the databases after a pallet went to the wholesaler, a case of it further, and a pack was dispensed."""
+    """Copies of the databases after a pallet went to the wholesaler, a case of it further, an inspection by each of
+    them was declared erroneous, and a pack was dispensed.
+    """
     pallet, cases, packs = world.pallet()
+    seen = {party: inspected(world[party], cases[0]) for party in (PLANT, WHOLESALER)}
+    world[PLANT].capture(seen[PLANT])
     world.deliver(PLANT, WHOLESALER, pallet)
-    world[WHOLESALER].capture(world[WHOLESALER].unpack(pallet))
+    world[WHOLESALER].capture(world[WHOLESALER].unpack(pallet), seen[WHOLESALER])
     world.deliver(WHOLESALER, PHARMACY, cases[0])
     pharmacy = world[PHARMACY]
     pharmacy.capture(pharmacy.unpack(cases[0]))
     scanned = dict(zip(("gtin", "serial"), packs[0].removeprefix("https://id.gs1.org/01/").split("/21/"), strict=True))
+    for party, event in seen.items():
+        said = {"declarationTime": event["eventTime"], "reason": "did_not_occur"}
+        world[party].capture(event | {"errorDeclaration": said})
+    world.wait(
+        lambda: (
+            [entry["kind"] for entry in pharmacy.get("/arrivals") if entry["state"] == "accepted"][:2]
+            == ["correction"] * 2
+        )
+    )
     number = pharmacy.post("/dispense", {"packs": [scanned | {"lot": "L1", "expiry": "2031-05-31"}]})["id"]
     world.wait(lambda: pharmacy.get(f"/operations/{number}")["state"] == "done")
     lift_together(world)
@@ -97,6 +110,11 @@ def lift_together(world: Any) -> None:
     joint = f"/joint-calls/{plant.post('/joint-calls', document)['number']}"
     plant.post(f"{joint}/consent", {"reason": "It was examined."})
     world.wait(lambda: plant.get(joint)["state"] == "done")
+
+
+def inspected(party: Any, unit: str) -> dict[str, Any]:
+    event: dict[str, Any] = party._event("ObjectEvent", "OBSERVE", "inspecting", epcList=[unit])
+    return event
 
 
 def settled(party: Any) -> bool:
