@@ -10,12 +10,14 @@ import orjson
 from sqlalchemy import func, select, update
 from sqlmodel import Session
 
+from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.gs1 import sscc_of_uri
 from packtrace.rules import RULE, ItemState, Place
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.events import bulk
+from packtrace_gateway.events.declarations import Known, declarations
 from packtrace_gateway.events.keys import split
 from packtrace_gateway.events.models import LogisticUnit, Participation, StoredEvent, Unit
 from packtrace_gateway.events.store import EventStore
@@ -412,9 +414,19 @@ def _check_declarations(session: Session, contents: Contents) -> None:
         if erroneous is None and contents.package.kind == CORRECTION:
             message = "the event that is declared erroneous is not here (yet)"
             raise UnknownEventError(message, value=event.declares.event.hex(), rule=RULE)
+        if erroneous is not None and contents.package.kind == CORRECTION:
+            _check_first(session, erroneous, event)
         if erroneous is not None and erroneous.party != event.party:
             message = f"it declares an event of party {erroneous.party} erroneous"
             raise ContradictionError(message, value=event.declares.event.hex(), rule=RULE)
+
+
+def _check_first(session: Session, erroneous: StoredEvent, declaration: VerifiedEvent) -> None:
+    """An event is declared erroneous once: who says it again and again fills the disk."""
+    known = Known(erroneous.id or 0, erroneous.digest, erroneous.party)
+    if any(before.digest != declaration.digest for before in declarations(session, [known])):
+        message = "this event was declared erroneous before, by another declaration"
+        raise ContradictionError(message, value=erroneous.digest.hex(), rule=RULE)
 
 
 def _check_commissionings(

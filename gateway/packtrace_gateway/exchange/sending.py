@@ -58,6 +58,7 @@ IDLE_SECONDS = 1.0
 LONGEST_WAIT = 60.0  # for a receipt
 LONGEST_LOOK = 2.0  # for what our own database says of the chain
 LONGEST_SILENCE = 300.0  # for a partner that does not answer
+LONGEST_DOUBT = 30 * 86_400.0  # in which a receiver may accept a correction that it has refused
 LONGEST_STATE = 40  # characters of a partner's word for how far it is
 MOST_BATCHES = 100  # that one pass finds to tell of
 MOST_ITEMS = 1 << 18  # of a commissioning in one package: a third of the bytes that a pedigree may have
@@ -397,6 +398,7 @@ def _untold(receiver: Any) -> tuple[Any, ...]:
 
 
 def _doubted() -> ColumnElement[bool]:
-    """Refused by the receiver, and still on its way: its people may yet have it checked again."""
+    """Refused by the receiver, and still of use there: its people may yet have it checked again."""
+    young = and_(HandOver.kind == CORRECTION, HandOver.created_at > time.time() - LONGEST_DOUBT)  # type: ignore
     going = select(ShippedUnit.unit).where(ShippedUnit.hand_over == HandOver.id, ShippedUnit.goods == Goods.IN_TRANSIT)  # type: ignore
-    return and_(HandOver.state == HandOverState.REFUSED, going.exists())  # type: ignore[arg-type]
+    return and_(HandOver.state == HandOverState.REFUSED, or_(young, going.exists()))  # type: ignore[arg-type]

@@ -14,7 +14,8 @@ from packtrace.commit.header import Field, Header
 from packtrace.commit.pedigree import Pedigree
 from packtrace.epcis.model import ErrorDeclaration, Event
 from packtrace_gateway.events.models import StoredEvent
-from packtrace_gateway.exchange import receiving
+from packtrace_gateway.events.pedigrees import PedigreeReader
+from packtrace_gateway.exchange import receiving, sending
 from packtrace_gateway.exchange.check import compared, gathered, opened
 from packtrace_gateway.exchange.corrections import untold
 from packtrace_gateway.exchange.models import Arrival, HandOverPiece
@@ -174,6 +175,8 @@ def test_a_correction_of_what_is_in_quarantine_is_checked_again_with_it(
         patch.setattr(receiving, "ENOUGH_ATTEMPTS", 0)
         plant.capture(declared(wrong))
         world.wait(lambda: arrivals(shop)[0]["state"] == "quarantined")
+        patch.setattr(sending, "LONGEST_SILENCE", 1.0)
+        world.wait(lambda: corrections(plant)[0]["state"] == "refused")
     with monkeypatch.context() as patch:
         patch.setattr(receiving, "compared", lambda *_: (_ for _ in ()).throw(AssertionError("not now")))
         by_hand.release(plant, pallet)
@@ -183,6 +186,7 @@ def test_a_correction_of_what_is_in_quarantine_is_checked_again_with_it(
     shop.post(f"/arrivals/{arrival['id']}/recheck")
     shop.wait_arrival(pallet)
     world.wait(lambda: said_of(shop, packs[0], digest))
+    world.wait(lambda: corrections(plant)[0]["state"] == "delivered")
     shop.capture(shop.receive([pallet]))
     shop.wait_goods(pallet, "received")
 
@@ -241,6 +245,39 @@ def test_nobody_is_left_out(world: Any) -> None:
 # ---- forged and tampered ----
 
 
+def test_an_event_is_declared_erroneous_once(world: Any, forger: Any) -> None:
+    """A gateway of its own making declares the same again and again."""
+    pharmacy, event = world[PHARMACY], LOOKED
+    with forger.gateway.database.write() as session:
+        (seen,) = forger.gateway.capture.store(session, [forger.gateway.capture.prepare(event, "")])
+    numbers = [forged(forger, seen.digest.hex(), event) for _ in range(2)]
+    disclosed(world, pharmacy, forger, seen.digest)
+    for number, outcome in zip(numbers, ("delivered", "refused"), strict=True):
+        with forger.gateway.database.write() as session:
+            add_hand_over(session, CORRECTION, number, PHARMACY, [], [])
+        world.wait(lambda outcome=outcome: corrections(forger)[0]["state"] == outcome)
+    assert "declared erroneous before" in arrivals(pharmacy)[0]["reasons"][0]
+
+
+def disclosed(world: Any, receiver: Any, sender: Any, digest: bytes) -> None:
+    """As when the event had come with goods."""
+
+    def sealed() -> Any:
+        with sender.gateway.database.read() as session:
+            event = session.execute(select(StoredEvent).where(StoredEvent.digest == digest)).scalar_one()
+            return event.seal and PedigreeReader(sender.gateway.store, session).header(event.id)
+
+    disclosure = world.wait(sealed)
+    with receiver.gateway.database.write() as session:
+        receiver.gateway.store.add_received(session, disclosure, disclosure.verify())
+
+
+LOOKED = Event(
+    type="ObjectEvent", action="OBSERVE", event_time="2026-01-05T08:00:00.000Z", event_time_zone_offset="+00:00",
+    biz_step="inspecting", epcs=["https://id.gs1.org/01/09506000134352/21/LOOKED"],
+)  # fmt: skip
+
+
 def forged(party: Any, erroneous: str, event: Event) -> int:
     """A declaration of somebody else's event, as a dishonest gateway makes and anchors it; its number there."""
     capture = party.gateway.capture
@@ -266,14 +303,10 @@ def test_nobody_takes_anothers_event_back(
     pallet, _, packs = world.pallet()
     _, digest = seen_at(world[PLANT], pallet)
     world.deliver(PLANT, PHARMACY, pallet)
-    event = Event(
-        type="ObjectEvent", action="OBSERVE", event_time="2026-01-05T08:00:00.000Z", event_time_zone_offset="+00:00",
-        biz_step="inspecting", epcs=[pallet],
-    )  # fmt: skip
     if not known:
         monkeypatch.setattr(receiving, "LONGEST_UNDECIDED", -1.0)
         monkeypatch.setattr(receiving, "ENOUGH_ATTEMPTS", 0)
-    number = forged(forger, digest if known else "77" * 32, event)
+    number = forged(forger, digest if known else "77" * 32, LOOKED)
     before = stored(pharmacy)
     with forger.gateway.database.write() as session:
         add_hand_over(session, CORRECTION, number, PHARMACY, [], [])
