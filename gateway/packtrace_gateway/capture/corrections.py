@@ -31,7 +31,7 @@ COMMISSIONED = (
     "the chain has the batch, and a serial number is used once for ever: withdraw the batch before it is released, "
     "recall the lot after, and destroy the packs"
 )
-VOIDED = "the chain has the cancellation of this shipment: ship the goods again"
+VOIDED = "the chain has it that these goods were not shipped, or not received: ship them again"
 # Where a unit is that was not received.
 NOT_HERE = (Place.UNKNOWN, Place.EXPECTED)
 
@@ -74,7 +74,7 @@ def check_declared(event: Event, said: ErrorDeclaration, field: str, latest: str
     instead = NEVER.get(what)
     if what is Movement.COMMISSION and any(uri.startswith(PACKS) for uri in event.epcs):
         instead = COMMISSIONED
-    if event.biz_step == "void_shipping" and event.epcs:
+    if event.biz_step == "void_shipping" and (event.epcs or event.children):
         instead = VOIDED
     if instead is not None:
         raise _refusal(instead, field, event)

@@ -9,7 +9,15 @@ from sqlmodel import Session
 from packtrace.rules import Place
 from packtrace_gateway.events.declarations import Known, declarations, known
 from packtrace_gateway.events.models import LogisticUnit, StoredEvent
-from packtrace_gateway.exchange.models import ArrivalUnit, DisclosedEvent, Goods, HandOver, HandOverState, ShippedUnit
+from packtrace_gateway.exchange.models import (
+    ON_THE_WAY,
+    ArrivalUnit,
+    DisclosedEvent,
+    Goods,
+    HandOver,
+    HandOverState,
+    ShippedUnit,
+)
 from packtrace_gateway.exchange.package import CORRECTION
 from packtrace_gateway.exchange.queue import add_hand_over
 
@@ -61,7 +69,7 @@ def shipment_stands(session: Session, event: int) -> bool:
 
 def not_received(session: Session, unit: LogisticUnit) -> None:
     """A unit that waits in quarantine for its data did not come: it is again where it was before."""
-    coming = select(ArrivalUnit.unit).where(ArrivalUnit.unit == unit.id, ArrivalUnit.goods == Goods.IN_TRANSIT)  # type: ignore
+    coming = select(ArrivalUnit.unit).where(ArrivalUnit.unit == unit.id, ArrivalUnit.goods.in_(ON_THE_WAY))  # type: ignore
     gone = select(ShippedUnit.unit).where(ShippedUnit.unit == unit.id, ShippedUnit.goods.not_in(ENDED))  # type: ignore
     if session.execute(coming).first() is not None:
         place = Place.EXPECTED

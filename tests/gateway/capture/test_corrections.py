@@ -241,7 +241,7 @@ def test_the_chain_is_not_undone(packed: Shop) -> None:
     dispensing = an_event("ObjectEvent", "OBSERVE", "dispensing", epcList=PACKS[:1])
     assert "reverse it" in refused(packed, declared(dispensing))
     voided = an_event("ObjectEvent", "OBSERVE", "void_shipping", epcList=[CASE])
-    assert "ship the goods again" in refused(packed, declared(voided))
+    assert "ship them again" in refused(packed, declared(voided))
 
 
 def test_what_others_stand_on_is_not_taken_away(packed: Shop) -> None:

@@ -170,12 +170,12 @@ def test_a_correction_of_what_is_in_quarantine_is_checked_again_with_it(
     pallet, _, packs = world.pallet()
     wrong, digest = seen_at(plant, pallet)
     by_hand.package(world, PLANT, SHOP, pallet)
+    monkeypatch.setattr(sending, "LONGEST_SILENCE", 1.0)  # five minutes
     with monkeypatch.context() as patch:
         patch.setattr(receiving, "LONGEST_UNDECIDED", -1.0)  # three days go by
         patch.setattr(receiving, "ENOUGH_ATTEMPTS", 0)
         plant.capture(declared(wrong))
         world.wait(lambda: arrivals(shop)[0]["state"] == "quarantined")
-        patch.setattr(sending, "LONGEST_SILENCE", 1.0)
         world.wait(lambda: corrections(plant)[0]["state"] == "refused")
     with monkeypatch.context() as patch:
         patch.setattr(receiving, "compared", lambda *_: (_ for _ in ()).throw(AssertionError("not now")))
