@@ -37,9 +37,9 @@ from packtrace_gateway.capture.sealer import Sealer
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
+from packtrace_gateway.exchange import correction_routes, unit_routes
 from packtrace_gateway.exchange import people as people_routes
 from packtrace_gateway.exchange import routes as exchange_routes
-from packtrace_gateway.exchange import unit_routes
 from packtrace_gateway.exchange.client import PartnerClient
 from packtrace_gateway.exchange.custody import CustodyService
 from packtrace_gateway.exchange.directory import Directory
@@ -96,6 +96,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     partner_routes.router,
     people_routes.router,
     unit_routes.router,
+    correction_routes.router,
     exchange_routes.router,
     outbox_routes.router,
     metrics_routes.router,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from eth_account import Account
-from journeys import CASE, NOW, PACKS, PALLET, PHARMACY, SCAN, journey
+from journeys import CASE, NOW, PACKS, PALLET, PHARMACY, SCAN, World, declare, journey, receive
 
 from packtrace.chain.facts import _change
 from packtrace.commit.disclosure import Disclosure
@@ -22,7 +22,17 @@ from packtrace.receipt import Receipt
 from packtrace.scan import Place
 from packtrace.verdict import judge
 
-DISCLOSURES = tuple(journey().disclosures([PACKS[3], CASE, PALLET]))
+
+def corrected() -> World:
+    """A pack's way, on which a receipt was recorded twice, and the second time declared erroneous."""
+    world = journey()
+    receive(world, 9, PHARMACY, CASE)
+    declare(world, 9, corrections=[world.events[7][1].digest])
+    return world
+
+
+WORLD = corrected()
+DISCLOSURES = tuple(WORLD.disclosures([PACKS[3], CASE, PALLET]))
 RECEIPT = Receipt(bytes(32), 5, Status.SUPPLIED, NOW, bytes(32), bytes(7) + b"\x03", b"\x00")
 NETWORK = f"31337:0x{5:040x}"
 HOLDER = Account.from_key(bytes([1]) * 32)
@@ -77,9 +87,8 @@ def test_any_value_in_any_place_is_read_or_refused(odd: Any) -> None:
 @pytest.mark.parametrize("odd", ODD, ids=[repr(odd)[:20] for odd in ODD])
 def test_a_party_may_say_anything_in_an_event_and_the_verdict_is_given(odd: Any) -> None:
     """An event that was committed, sealed and anchored like any other, with something odd in its core."""
-    world = journey()
-    facts = world.facts()
-    for number in (0, 1, 3):  # commissioned, packed, shipped
+    facts = WORLD.facts()
+    for number in (0, 1, 3, 10):  # commissioned, packed, shipped, declared erroneous
         disclosure = DISCLOSURES[number]
         core = disclosure.header.fields[0]
         assert isinstance(core, Field)

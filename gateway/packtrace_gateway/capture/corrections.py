@@ -7,16 +7,17 @@ where only this gateway knows of it, or undone by what the chain can follow.
 
 from collections.abc import Sequence
 from typing import Any, Protocol
+from uuid import uuid4
 
 from sqlalchemy import select
 from sqlmodel import Session
 
-from packtrace.commit.declaration import MAX_REASON, MOST_CORRECTIONS, Declaration, declaration_of
+from packtrace.commit.declaration import MAX_REASON, MOST_CORRECTIONS, Declaration
 from packtrace.epcis.model import ErrorDeclaration, Event
 from packtrace.errors import DocumentError, LifecycleError
 from packtrace.gs1 import sscc_of_uri
 from packtrace.rules import PACKS, RULE, Movement, Place, movement
-from packtrace_gateway.events.declarations import Known, Taken, declarations
+from packtrace_gateway.events.declarations import Known, Taken, declarations, declared_by
 from packtrace_gateway.events.models import LogisticUnit, StoredEvent
 from packtrace_gateway.events.store import EventStore, stored_header
 
@@ -200,11 +201,25 @@ class Corrections:
         return list(self._store.logistic_units(session, [uri for uri in uris if sscc_of_uri(uri)]).values())
 
 
+def emptying(unit: str, read_point: str | None, time: str) -> Event:
+    """A unit that should not have been filled is emptied by an event that everybody can follow.
+
+    It has no business step: nobody has opened anything.
+    """
+    return Event(
+        type="AggregationEvent",
+        action="DELETE",
+        event_time=time,
+        event_time_zone_offset="+00:00",
+        event_id=f"urn:uuid:{uuid4()}",
+        read_point=read_point,
+        parent=unit,
+    )
+
+
 def said_of(declaration: Taken) -> dict[str, Any]:
     """A declaration for people."""
-    said = declaration_of(stored_header(declaration.header).core)
-    assert said is not None
-    plain = said.to_json()
+    plain = declared_by(declaration.header).to_json()
     return {name: plain[name] for name in ("time", "reason", "corrections")} | {"digest": declaration.digest.hex()}
 
 

@@ -27,7 +27,7 @@ from packtrace.gs1 import expires_at, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
 from packtrace.rules import RULE, Movement, Place, check, items_to_know
 from packtrace_gateway.access.models import Role
-from packtrace_gateway.capture.corrections import Corrections, Goods, check_declared, said_of
+from packtrace_gateway.capture.corrections import Corrections, Goods, check_declared, emptying, said_of
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.capture.roles import check_roles
 from packtrace_gateway.db import Database
@@ -215,25 +215,13 @@ class CaptureService:
         return [captured[at] for at in range(len(prepared))]
 
     def _take_back(self, session: Session, entry: Prepared, calls: LedgerCalls) -> StoredEvent:
-        """The event that is declared erroneous; what it did here is undone.
-
-        A unit that should not have been filled is emptied by an event that everybody can follow. It has no business
-        step: nobody has opened anything.
-        """
+        """The event that is declared erroneous; what it did here is undone."""
         erroneous = self._corrections.erroneous(session, entry.event, entry.cbv_hash, entry.field)
         if self._corrections.declared(session, erroneous) is None:
             unit = self._corrections.take_back(session, entry.event, erroneous, entry.field)
             if unit is not None:
-                emptying = Event(
-                    type="AggregationEvent",
-                    action="DELETE",
-                    event_time=_written(self._clock()),
-                    event_time_zone_offset="+00:00",
-                    event_id=f"urn:uuid:{uuid4()}",
-                    read_point=entry.event.read_point,
-                    parent=unit,
-                )
-                self._store_one(session, self._prepare(emptying, entry.field), calls)
+                emptied = emptying(unit, entry.event.read_point, _written(self._clock()))
+                self._store_one(session, self._prepare(emptied, entry.field), calls)
         return erroneous
 
     def _declare(self, session: Session, entry: Prepared, said: ErrorDeclaration, erroneous: StoredEvent) -> Captured:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
-from packtrace.commit.declaration import declaration_of
+from packtrace.commit.declaration import Declaration, declaration_of
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.models import StoredEvent
 from packtrace_gateway.events.store import stored_header
@@ -37,10 +37,11 @@ class Taken(NamedTuple):
     header: bytes
 
 
-def corrections(header: bytes) -> tuple[bytes, ...]:
-    """Digests of what stands in the erroneous event's place, by the stored header of the declaration."""
+def declared_by(header: bytes) -> Declaration:
+    """What the stored header of a declaration says."""
     said = declaration_of(stored_header(header).core)
-    return said.corrections if said else ()
+    assert said is not None
+    return said
 
 
 def declarations(session: Session, events: Collection[Known]) -> list[Taken]:
@@ -61,7 +62,7 @@ def beside(session: Session, events: Collection[Known]) -> set[int]:
     todo = list(events)
     while todo:
         taken = [entry for entry in declarations(session, todo) if entry.id not in found]
-        named = {(entry.party, digest) for entry in taken for digest in corrections(entry.header)}
+        named = {(entry.party, digest) for entry in taken for digest in declared_by(entry.header).corrections}
         there = known(session, {digest for _, digest in named})
         others = [entry for entry in there if (entry.party, entry.digest) in named]
         todo = [entry for entry in others if entry.id not in found]

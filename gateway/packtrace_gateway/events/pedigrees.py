@@ -13,7 +13,7 @@ from packtrace.commit.header import Header
 from packtrace.commit.items import Role
 from packtrace.commit.merkle import TILE_HEIGHT, TILE_WIDTH
 from packtrace_gateway.events import bulk
-from packtrace_gateway.events.declarations import Known, beside, corrections, known
+from packtrace_gateway.events.declarations import Known, beside, declared_by, known
 from packtrace_gateway.events.keys import Key
 from packtrace_gateway.events.models import ItemGroup, ItemTile, LogisticUnit, Participation, StoredEvent, Unit
 from packtrace_gateway.events.store import EventStore, group_items, stored_header, stored_seal
@@ -126,7 +126,8 @@ class PedigreeReader:
     def declaration(self, event: int) -> tuple[Disclosure, ...]:
         """An error declaration, and what stands in the erroneous event's place; no items."""
         row = self._session.get_one(StoredEvent, event)
-        others = (entry.id for entry in known(self._session, corrections(row.header)) if entry.party == row.party)
+        there = known(self._session, declared_by(row.header).corrections)
+        others = (entry.id for entry in there if entry.party == row.party)
         return self._ordered({number: {} for number in (event, *others)})
 
     def _ordered(self, wanted: dict[int, dict[str, int]]) -> tuple[Disclosure, ...]:

@@ -98,6 +98,13 @@ def test_a_correction_follows_the_goods_from_hand_to_hand(world: Any) -> None:
         assert corrections(sender)[0]["receipt"]["outcome"] == "accepted"
     assert arrivals(pharmacy)[0]["state"] == "accepted"
     assert arrivals(world[SHOP]) == [], "who was not shown it is not told"
+    for party, own in ((plant, True), (pharmacy, False)):
+        listed = party.get("/corrections?limit=1")[0]
+        assert (listed["party"], listed["own"], listed["step"]) == (PLANT, own, "inspecting")
+        assert (listed["event"], listed["declaration"]) == (digest, entries[0]["digest"])
+        assert (listed["reason"], listed["corrections"]) == ("incorrect_data", [entries[1]["digest"]])
+        assert (listed["eventID"] is not None) == own, "an ID may be a hash, and stays with its owner"
+    assert plant.get(f"/corrections?before={plant.get('/corrections')[-1]['id']}") == []
 
 
 def test_a_shop_that_is_down_learns_of_it_when_it_is_back(world: Any) -> None:

@@ -204,6 +204,22 @@ def test_every_stored_value_that_something_else_says_too_is_checked(
     assert unnoticed - noticed == set()
 
 
+def test_who_is_not_told_that_an_event_was_erroneous_is_named(
+    day: dict[int, Path], reader: ChainReader, tmp_path: Path
+) -> None:
+    """The plant's database has forgotten that the wholesaler is to be told."""
+    file = tmp_path / "plant.db"
+    shutil.copy(day[PLANT], file)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        correction = "(SELECT id FROM hand_over WHERE kind = 'correction')"
+        for table in ("hand_over_piece", "disclosed_event"):
+            connection.execute(f"DELETE FROM {table} WHERE hand_over IN {correction}")
+        connection.execute("DELETE FROM hand_over WHERE kind = 'correction'")
+    found, _ = differences(file, PLANT, reader, offline=True)
+    assert f"party {WHOLESALER} was shown event" in found[0].what
+    assert "and is not told of this" in found[0].what
+
+
 def test_a_unit_that_is_not_here_by_the_chain_is_named(
     day: dict[int, Path], reader: ChainReader, tmp_path: Path
 ) -> None:
