@@ -7,7 +7,7 @@ from sqlalchemy import and_, or_, select
 from sqlmodel import Session
 
 from packtrace.rules import Place
-from packtrace_gateway.events.declarations import Known, declarations, known
+from packtrace_gateway.events.declarations import known
 from packtrace_gateway.events.models import LogisticUnit, StoredEvent
 from packtrace_gateway.exchange.models import (
     ON_THE_WAY,
@@ -46,12 +46,6 @@ def _receivers(session: Session, *conditions: object) -> list[int]:
     sent = or_(HandOver.state != HandOverState.ENDED, HandOver.sent > 0)  # type: ignore
     query = select(HandOver.receiver).join(DisclosedEvent, DisclosedEvent.hand_over == HandOver.id)  # type: ignore
     return list(session.execute(query.where(and_(sent, *conditions)).distinct()).scalars())  # type: ignore
-
-
-def undeclared(session: Session, events: list[Known]) -> bool:
-    """Whether one of these was declared erroneous, by a declaration that is not among them."""
-    there = {event.id for event in events}
-    return any(entry.id not in there for entry in declarations(session, events))
 
 
 def stored(session: Session, digest: bytes) -> StoredEvent | None:

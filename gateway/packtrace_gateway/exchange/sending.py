@@ -23,14 +23,14 @@ from packtrace.gs1 import sscc_of_uri
 from packtrace.rules import RULE
 from packtrace_gateway.db import Database
 from packtrace_gateway.events import bulk
-from packtrace_gateway.events.declarations import Known, known
+from packtrace_gateway.events.declarations import Known, declarations, known
 from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit, Seal, StoredEvent
 from packtrace_gateway.events.pedigrees import PedigreeReader
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import package as packages
 from packtrace_gateway.exchange import receipts
 from packtrace_gateway.exchange.client import PartnerClient
-from packtrace_gateway.exchange.corrections import undeclared
+from packtrace_gateway.exchange.corrections import tell
 from packtrace_gateway.exchange.directory import Directory
 from packtrace_gateway.exchange.errors import PartnerError, PartnerUnreachable
 from packtrace_gateway.exchange.models import (
@@ -249,10 +249,7 @@ class Sending:
             stored = session.get_one(HandOver, hand_over.id)
             if stored.state != HandOverState.WAITING:
                 return  # cancelled meanwhile
-            disclosed = known(session, [disclosure.digest for disclosure in disclosures])
-            if hand_over.kind == SHIPMENT and undeclared(session, disclosed):
-                return  # meanwhile something of it was declared erroneous; that goes with it
-            self._disclose(session, hand_over, disclosed)
+            self._disclose(session, hand_over, known(session, [one.digest for one in disclosures]))
             for number, at in enumerate(range(0, len(data), PIECE_BYTES)):
                 session.add(HandOverPiece(hand_over=hand_over.id or 0, number=number, data=data[at : at + PIECE_BYTES]))
             stored.state, stored.digest, stored.size = HandOverState.READY, packages.digest(data), len(data)
@@ -260,8 +257,11 @@ class Sending:
             session.add(stored)
 
     def _disclose(self, session: Session, hand_over: HandOver, events: Sequence[Known]) -> None:
+        """Note what the receiver is shown, and tell him what was declared of it while the package was made."""
         rows = [(event.id, hand_over.id) for event in events]
         bulk.insert(session, DisclosedEvent, ("event", "hand_over"), sorted(rows), "keep")
+        for declaration in declarations(session, events):
+            tell(session, session.get_one(StoredEvent, declaration.id))
 
     def _check_calls(self, session: Session, rows: Sequence[int]) -> None:
         for number in rows:
