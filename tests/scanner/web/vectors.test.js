@@ -30,12 +30,14 @@ test("multiproof", async () => {
   assert.equal(toHex(found), wanted);
 });
 
-test("header and event digest", async () => {
-  const { core, others, secret, root: wanted, digest } = commitments.header;
-  const hashes = await fieldLeafHashes(core, others, fromHex(secret));
-  assert.equal(toHex(await root(hashes)), wanted);
-  assert.equal(toHex(await eventDigest(hashes)), digest);
-});
+for (const name of ["header", "declaration"]) {
+  test(`header and event digest: ${name}`, async () => {
+    const { core, others, secret, root: wanted, digest } = commitments[name];
+    const hashes = await fieldLeafHashes(core, others, fromHex(secret));
+    assert.equal(toHex(await root(hashes)), wanted);
+    assert.equal(toHex(await eventDigest(hashes)), digest);
+  });
+}
 
 test("seal", async () => {
   const { digests, root: wanted } = commitments.seal;
