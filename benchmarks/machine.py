@@ -26,6 +26,11 @@ def describe(folder: Path) -> dict[str, str]:
     }
 
 
+def describe_processor() -> str:
+    """The machine in one line, for what does not depend on its disk."""
+    return f"{_cpu()}, {cores()} cores, {_memory() / 2**30:.0f} GiB, {platform.platform()}"
+
+
 def slug(machine: dict[str, str]) -> str:
     """A file name for the machine."""
     words = re.sub(r"\((?:R|TM)\)|CPU|Processor|@.*", " ", machine["CPU"])

@@ -144,6 +144,9 @@ contract CustodyLedgerTest is Fixture {
         uint64 top = 100 + box + most;
         refused(ICustodyLedger.NestedTooDeep.selector, top + 1);
         register(LINE_KEY, top + 1, listed(top));
+        register(LINE_KEY, 99 + box, none());
+        refused(ICustodyLedger.NestedTooDeep.selector, top + 1);
+        register(LINE_KEY, top + 1, listed(top, 99 + box)); // the highest child counts, not the last
         handOver(top);
         assertHeld(100 + box, TRADER, 101 + box); // the innermost
     }

@@ -49,6 +49,8 @@ contract PausableCallsTest is Fixture {
         reverse(PHARMACY_KEY, receipt, hex"00");
         paused();
         lift(MAKER_KEY, AGENCY_KEY, packed(unit));
+        paused();
+        restore(MAKER_KEY, AGENCY_KEY, receipt, hex"00");
         assertStatus(unit, Status.SUPPLIED);
         (Status status,,,,,,) = ledger.factsOf(unit);
         assertTrue(status == Status.SUPPLIED && ledger.batchOf(batch).count != 0, "facts");
