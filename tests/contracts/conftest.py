@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from web3.exceptions import ContractCustomError
 from web3.types import TxReceipt
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # for contracts.prove, which is no installed package
 ARTIFACTS = ROOT / "trace" / "packtrace" / "chain" / "artifacts"
 INTERFACES = ROOT / "contracts" / "interfaces"
 Consent = tuple[str, int, int, bytes]  # signer, nonce, deadline, signature
