@@ -72,6 +72,7 @@ from packtrace_gateway.partners import routes as partner_routes
 from packtrace_gateway.partners.service import PartnerService
 from packtrace_gateway.products import routes as product_routes
 from packtrace_gateway.products.service import ProductService
+from packtrace_gateway.rotation import KeyRotation
 from packtrace_gateway.serials import routes as serial_routes
 from packtrace_gateway.serials.service import SerialService
 from packtrace_gateway.settings import Settings
@@ -129,6 +130,9 @@ def build(settings: Settings) -> Gateway:
     reader = ChainReader(node, deployment, settings.finality)
     keys = KeyRing.load(settings)
     store, outbox, workers = EventStore(), Outbox(database), Workers()
+    rotation = KeyRotation(settings, keys)
+    rotation.settle(database)
+    outbox.register("PartyRegistry", "rotateKey", rotation)
     partners, products = PartnerService(database, reader), ProductService(database, outbox)
     goods = GoodsService(settings.gln, store, outbox)
     capture = CaptureService(settings, database, store, outbox, partners, products, goods)
@@ -187,7 +191,7 @@ def _add_workers(gateway: Gateway) -> None:
             outbox=gateway.outbox,
             node=gateway.node,
             deployment=gateway.deployment,
-            signers={name: gateway.keys.account(name) for name in KEYS if gateway.keys.has(name)},
+            signers=gateway.keys.signers(KEYS),
             relayers=gateway.keys.accounts(Purpose.RELAYER),
             policy=Policy(finality=settings.finality, max_fee=int(settings.max_fee * GWEI)),
         )

@@ -15,18 +15,22 @@ from rich.console import Console
 from rich.table import Table
 
 from packtrace.chain.deployment import Deployment
-from packtrace_gateway import keys, settings
+from packtrace_gateway import keys, rotation, settings
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.app import create_app
 from packtrace_gateway.db import Database
 from packtrace_gateway.keeping import commands as keeping
 from packtrace_gateway.keys import Purpose
+from packtrace_gateway.outbox.models import State
+from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.serving import Server
 from packtrace_gateway.settings import Settings, SettingsError
 
 # Below warnings they tell of every request, with URLs that may hold an access token, and of every look at the schema.
 CHATTY = ("alembic", "httpcore", "httpx", "urllib3", "web3")
+
+LOOK_SECONDS = 0.5  # between two looks at a call
 
 app = typer.Typer(no_args_is_help=True, help="Run a company's gateway.")
 key_app = typer.Typer(no_args_is_help=True, help="API keys: who may call this gateway.")
@@ -168,6 +172,46 @@ def signer_list(folder: Folder) -> None:
     """List the addresses of the signing keys."""
     for purpose, address in keys.addresses(settings.load(folder)):
         print(f"{purpose}: {address}")
+
+
+@app.command("rotate-key")
+def rotate_key(
+    folder: Folder,
+    key: Annotated[Purpose, typer.Option(help="Purpose of the key that is exchanged.")],
+    wait: Annotated[int, typer.Option(min=0, help="Seconds to wait until it is final.")] = 600,
+) -> None:
+    """Exchange a signing key for a new one: both sign, and the gateway uses the new one once the chain has it.
+
+    The gateway must run, or carries it out when it runs next. Cut off at any moment, run it again: it goes on.
+    """
+    loaded = settings.load(folder)
+    database = Database(loaded.database_url)
+    try:
+        database.check_schema()
+        number, old, new = rotation.start(loaded, database, key)
+        print(f"{key}: {old} is exchanged for {new} (call {number} of the outbox)", flush=True)
+        state = _followed(Outbox(database), number, wait)
+    finally:
+        database.close()
+    if state is not State.FINAL:
+        print(f"it is {state}; the gateway goes on with it. Run this again to wait for its end.")
+    elif key is Purpose.QUALITY:
+        print("Have the holder of the marketing authorisation authorise the new key; the old one's ended with it.")
+
+
+def _followed(outbox: Outbox, number: int, seconds: int) -> State:
+    """Wait for the end of a call, saying how far it is; raises KeystoreError where the chain refused it."""
+    limit, told = time.monotonic() + seconds, State.QUEUED
+    while True:
+        row = outbox.row(number)
+        if row.state is State.REVERTED:
+            raise keys.KeystoreError(f"the chain refused the exchange, the old key stays: {row.error_text}")
+        if row.state is not told:
+            told = row.state
+            print(f"{told}{': the new key signs from now on' if told is State.INCLUDED else ''}", flush=True)
+        if row.state is State.FINAL or time.monotonic() > limit:
+            return row.state
+        time.sleep(LOOK_SECONDS)
 
 
 @contextmanager

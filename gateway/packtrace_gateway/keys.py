@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -82,20 +82,80 @@ class KeyRing:
     def has(self, purpose: Purpose | str) -> bool:
         return Purpose(purpose) in self._accounts
 
+    def use(self, purpose: Purpose, account: LocalAccount) -> None:
+        """Sign with another key for that purpose from now on (instead of the first, where there are several)."""
+        _, *others = self.accounts(purpose)
+        self._accounts[purpose] = (account, *others)
+
+    def signers(self, purposes: Sequence[str]) -> "Signers":
+        """The keys of these purposes, as they are at any time."""
+        return Signers(self, purposes)
+
+
+class Signers(Mapping[str, LocalAccount]):
+    """A key ring's keys by purpose: a key that is exchanged is seen at once."""
+
+    def __init__(self, ring: KeyRing, purposes: Sequence[str]) -> None:
+        self._ring, self._purposes = ring, purposes
+
+    def __getitem__(self, purpose: str) -> LocalAccount:
+        if purpose not in self._purposes or not self._ring.has(purpose):
+            raise KeyError(purpose)
+        return self._ring.account(purpose)
+
+    def __iter__(self) -> Iterator[str]:
+        return (purpose for purpose in self._purposes if self._ring.has(purpose))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
 
 def add_key(settings: Settings, purpose: Purpose) -> tuple[str, Path]:
     """Make a new random key for `purpose` in the keystore: its address and its file."""
-    passphrase = read_passphrase(settings)
-    stretch = STRETCH_GENERATED if GENERATED.fullmatch(passphrase) else STRETCH_CHOSEN
-    account = Account.create()
-    content = Account.encrypt(account.key, passphrase, kdf="scrypt", iterations=stretch)
     taken = {file.name for _purpose, file in _key_files(settings.keystore)}
     if len(taken) >= MAX_KEYS:
         raise KeystoreError(f"{settings.keystore} is full", rule=f"at most {MAX_KEYS} keys")
     names = (f"{purpose}.json" if number == 1 else f"{purpose}-{number}.json" for number in range(1, MAX_KEYS + 2))
     file = settings.keystore / next(name for name in names if name not in taken)
+    return make_key(settings, file).address, file
+
+
+def make_key(settings: Settings, file: Path) -> LocalAccount:
+    """Make a new random key in a new file, encrypted with the keystore's passphrase. On disk when this returns."""
+    passphrase = read_passphrase(settings)
+    stretch = STRETCH_GENERATED if GENERATED.fullmatch(passphrase) else STRETCH_CHOSEN
+    account: LocalAccount = Account.create()
+    content = Account.encrypt(account.key, passphrase, kdf="scrypt", iterations=stretch)
     write_secret(file, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    return account.address, file
+    return account
+
+
+def open_key(settings: Settings, file: Path) -> LocalAccount:
+    """The key in a file. Raises KeystoreError where it cannot be opened."""
+    return _open(file, read_passphrase(settings))
+
+
+def file_of(settings: Settings, purpose: Purpose) -> Path:
+    """The file of the key that signs for that purpose. Raises KeystoreError where there is none."""
+    for known, file in _key_files(settings.keystore):
+        if known is purpose:
+            return file
+    raise KeystoreError(f"there is no {purpose} key in {settings.keystore}")
+
+
+def address_in(file: Path) -> str:
+    """The address of the key in a file; needs no passphrase."""
+    return to_checksum_address("0x" + str(_content(file).get("address", "")).removeprefix("0x"))
+
+
+def sync_folder(folder: Path) -> None:
+    """The names of the files in it are on disk when this returns."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def ensure_keys(settings: Settings, purposes: Sequence[Purpose]) -> list[tuple[Purpose, str]]:
@@ -112,10 +172,7 @@ def ensure_keys(settings: Settings, purposes: Sequence[Purpose]) -> list[tuple[P
 
 def addresses(settings: Settings) -> list[tuple[Purpose, str]]:
     """Purpose and address of every key in the keystore; needs no passphrase."""
-    return [
-        (purpose, to_checksum_address("0x" + str(_content(file).get("address", "")).removeprefix("0x")))
-        for purpose, file in _key_files(settings.keystore)
-    ]
+    return [(purpose, address_in(file)) for purpose, file in _key_files(settings.keystore)]
 
 
 def make_passphrase(settings: Settings) -> None:
@@ -155,12 +212,7 @@ def write_secret(file: Path, content: bytes) -> None:
     except BaseException:
         file.unlink()
         raise
-    if os.name == "posix":  # the name of a new file is on disk when its folder is
-        folder = os.open(file.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    sync_folder(file.parent)
 
 
 def _key_files(keystore: Path) -> list[tuple[Purpose, Path]]:

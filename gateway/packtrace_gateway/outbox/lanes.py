@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, select
 
 from packtrace.chain.node import Block, Call
+from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.context import Context
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
 
@@ -53,3 +54,9 @@ def carried_out(session: Session, lane: Lane) -> int:
     )
     last = session.exec(query).first()
     return 0 if last is None else last + 1
+
+
+def exchanges(session: Session) -> list[tuple[str, str, OutboxRow]]:
+    """Keys that were, or are being, exchanged for another on chain: old, new, and the row of that call."""
+    query = select(OutboxRow).where(OutboxRow.contract == "PartyRegistry", OutboxRow.function == "rotateKey")
+    return [(*calls.load(row.args)[:2], row) for row in session.exec(query)]

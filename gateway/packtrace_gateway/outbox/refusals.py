@@ -7,10 +7,15 @@ from sqlmodel import Session
 from packtrace.chain.node import NodeError
 from packtrace.chain.refusals import ChainRefusal
 from packtrace.errors import ChainError
-from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
+from packtrace_gateway.outbox.lanes import exchanges
+from packtrace_gateway.outbox.models import IN_FLIGHT, ON_CHAIN, OutboxRow
 
 PASSING = frozenset({"EnforcedPause"})
 """Refusals that pass by themselves: the contract is paused."""
+
+EXCHANGED = frozenset({"KeyNotValid", "UnknownKey"})
+"""Refusals that pass where the key was exchanged: the call is signed anew once that is final; or the chain lost the
+block with the exchange, and gets it again."""
 
 UNEXPLAINED = "Unexplained"
 
@@ -34,7 +39,7 @@ def meaning(session: Session, row: OutboxRow, error: ChainError, block_number: i
         return Meaning.USED if error.args_["currentNonce"] > row.nonce else Meaning.EARLY
     if error.name == "ConsentExpired" and row.deadline == error.args_["deadline"]:
         return Meaning.EXPIRED
-    if error.name in PASSING:
+    if error.name in PASSING or (error.name in EXCHANGED and _exchanged(session, row, error.args_["key"])):
         return Meaning.PASSING
     if not met(session, row, block_number):
         return Meaning.EARLY
@@ -57,3 +62,11 @@ def met(session: Session, row: OutboxRow, block_number: int) -> bool:
 def name(error: ChainError) -> str:
     """What decided the row: the custom error's name."""
     return error.name if isinstance(error, ChainRefusal) else UNEXPLAINED
+
+
+def _exchanged(session: Session, row: OutboxRow, key: str) -> bool:
+    """Whether the row's key is one that was exchanged for another, or that is to take another's place."""
+    return key == row.signer and any(
+        (old == key and exchange.state in ON_CHAIN) or (new == key and exchange.state in IN_FLIGHT)
+        for old, new, exchange in exchanges(session)
+    )

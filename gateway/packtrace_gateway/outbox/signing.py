@@ -15,7 +15,7 @@ from packtrace.chain.typed_data import Consent, digest, keyed_nonce, sign
 from packtrace.errors import ChainError, ChainUnreachable
 from packtrace_gateway.outbox import calls, moves
 from packtrace_gateway.outbox.context import Context, View
-from packtrace_gateway.outbox.lanes import POSITIONS, Lane, carried_out, lane_of, positions
+from packtrace_gateway.outbox.lanes import POSITIONS, Lane, carried_out, exchanges, lane_of, positions
 from packtrace_gateway.outbox.models import IN_FLIGHT, LANES, ON_CHAIN, OutboxRow, State
 
 BEFORE_REVERTED = "BeforeReverted"
@@ -48,13 +48,18 @@ def busy_lanes(context: Context, *, all_of_them: bool) -> set[Lane]:
 def sign_due(context: Context, view: View, chain: Mapping[Lane, int]) -> None:
     """Sign the next call of every lane where nothing is under way. `chain`: the lanes' counters in the newest block."""
     with context.database.read() as session:
-        taken = {lane_of(row) for row in session.exec(select(OutboxRow).where(col(OutboxRow.state).in_(IN_FLIGHT)))}
+        under_way = session.exec(select(OutboxRow).where(col(OutboxRow.state).in_(IN_FLIGHT))).all()
         heads = _heads(session)
+    taken = {lane_of(row) for row in under_way}
+    # A call that was signed with a key that is exchanged since comes before what the new one signs.
+    held = {(row.contract, row.key, row.lane) for row in under_way}
     for row in heads:
         lane = _lane(context, row)
         if lane is None:
             context.waits(row, NO_KEY)
-        elif lane in chain and lane not in taken and row.number <= view.last_row and _turn(context, view, row):
+        elif (row.contract, row.key, row.lane) in held or lane in taken:
+            continue
+        elif lane in chain and row.number <= view.last_row and _turn(context, view, row):
             with context.database.read() as session:
                 accounted = carried_out(session, lane) == chain[lane]
             if accounted and _sign(context, view, row, chain[lane]):
@@ -64,15 +69,19 @@ def sign_due(context: Context, view: View, chain: Mapping[Lane, int]) -> None:
 def drop_dead(context: Context, view: View, chain: Mapping[Lane, int]) -> None:
     """Take the consent from every row whose consent can provably not be carried out any more: it is signed anew.
 
-    That is: its deadline has passed in a final block, or a final block holds another call at its position.
+    That is: its deadline has passed in a final block, or its key was exchanged in one, or a final block holds another
+    call at its position.
     """
     final = view.final
     if final is None:
         return
     with context.database.read() as session:
         rows = session.exec(select(OutboxRow).where(col(OutboxRow.state).in_(IN_FLIGHT))).all()
+        signers = {str(signer.address) for signer in context.signers.values()}
+        foreign = any(row.signer not in signers for row in rows)
+        ended = {old for old, _, row in exchanges(session) if row.state == State.FINAL} if foreign else set()
     for row in rows:
-        late = (row.deadline or 0) < final.timestamp
+        late = (row.deadline or 0) < final.timestamp or row.signer in ended
         passed = row.nonce % POSITIONS < chain.get(lane_of(row), 0)
         if (late and not passed and _unused(context, row, final)) or (passed and _taken(context, row, final.number)):
             context.move(row, moves.unsigned)
