@@ -30,6 +30,7 @@ from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.alerts import routes as alert_routes
 from packtrace_gateway.alerts.service import AlertService
 from packtrace_gateway.batches import routes as batch_routes
+from packtrace_gateway.batches.held import HeldBatches
 from packtrace_gateway.batches.service import BatchService
 from packtrace_gateway.bodies import BodyLimit
 from packtrace_gateway.capture import routes as capture_routes
@@ -171,6 +172,7 @@ def build(settings: Settings) -> Gateway:
         capture=capture,
         exchange=exchange,
         batches=BatchService(settings, database, outbox, products),
+        held=HeldBatches(settings, database, outbox),
         verify=verify,
         status=StatusService(settings, database, store, outbox, capture, verify),
         joint=JointService(settings, database, store, outbox, reader, keys, verify),

@@ -10,6 +10,7 @@ from packtrace.chain.facts import ChainReader
 from packtrace.chain.nodes import Nodes
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.alerts.service import AlertService
+from packtrace_gateway.batches.held import HeldBatches
 from packtrace_gateway.batches.service import BatchService
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
@@ -50,6 +51,7 @@ class Gateway:
     capture: CaptureService
     exchange: Exchange
     batches: BatchService
+    held: HeldBatches
     verify: VerifyService
     status: StatusService
     joint: JointService

@@ -616,6 +616,75 @@ def test_a_recalled_lot_is_not_dispensed(plant: Plant) -> None:
     assert plant.outcomes(recalled, 1, to="destroyed") == ["destroyed"]
 
 
+def test_one_batch_of_a_lot_is_recalled_then_the_lot_and_the_regulator_lifts_both(plant: Plant) -> None:
+    first = plant.released(2)
+    second = Lot(first.gtin, first.lot, first.expiry, [f"{first.lot}twin{serial}" for serial in range(2)])
+    ilmd = {"cbvmda:lotNumber": second.lot, "cbvmda:itemExpirationDate": second.expiry}
+    (captured,) = plant.capture(
+        plant.event("ObjectEvent", "ADD", "commissioning", epcList=second.packs, ilmd=ilmd),
+    )
+    second.batch = captured["batch"]
+    plant.post(f"/batches/{second.batch}/release")
+
+    def headlines() -> list[str]:
+        return [plant.verdict(lot, 0)["headline"] for lot in (first, second)]
+
+    def done(path: str, body: Json) -> Json:
+        row = plant.until(lambda: plant.post(path, body)["outbox"])
+        plant.until(lambda: plant.get(f"/outbox/{row}")["state"] in ("included", "final", "reverted"))
+        found: Json = next(one for one in plant.get("/recalls") if one["outbox"] == row)
+        return found
+
+    plant.until(lambda: headlines() == ["authentic, available"] * 2)
+    notice = {"batch": second.batch, "kind": "recalled", "notice": "Glass in the vials."}
+    recall = done("/recalls", notice)
+    assert (recall["batch"], recall["scope"], recall["kind"], recall["caller"]) == (
+        second.batch,
+        "batch",
+        "recalled",
+        "the tester",
+    )
+    assert headlines() == ["authentic, available", "recalled"]
+    done("/recalls", notice | {"batch": first.batch, "scope": "lot"})
+    assert headlines() == ["recalled", "recalled"]
+    done("/recalls/lift", {"batch": second.batch, "scope": "lot", "notice": "It was one batch only."})
+    assert headlines() == ["authentic, available", "recalled"]
+    lifted = done("/recalls/lift", {"batch": second.batch, "scope": "batch", "notice": "All were examined."})
+    assert lifted["kind"] == "lifted"
+    assert headlines() == ["authentic, available"] * 2
+    again = done("/recalls/lift", {"batch": second.batch, "scope": "batch", "notice": "Again."})
+    assert (again["state"], "no recall" in again["error"]) == ("reverted", True)
+    assert plant.post("/recalls", notice | {"batch": 1}, 404)["field"] == "batch"
+    for wrong in ({"gtin": GTIN}, {"gtin": GTIN, "lot": first.lot}, {"batch": None}):
+        assert plant.post("/recalls", notice | wrong, 400)["field"] == "batch"
+
+
+def test_who_ordered_it_is_shown_wherever_it_is_asked(plant: Plant, lot: Lot) -> None:
+    """The API key, by its id and name: two people may have keys of the same name."""
+    row, text = plant.gateway.access.create("the night shift", list(Role))
+    day, plant.key = plant.key, {"Authorization": f"Bearer {text}"}
+    orderer = {"key": row.id, "name": "the night shift"}
+    try:
+        made = plant.released(1)
+        operation = plant.settled(plant.submit(lot, 21))
+        reversal = plant.post(f"/operations/{operation['id']}/reverse")
+        call = plant.post(f"/products/{GTIN}/authorisations", {"line": PARTY, "until": FOREVER})["outbox"]
+        recall = plant.post("/recalls", {"gtin": GTIN, "lot": made.lot, "kind": "withdrawn", "notice": "."})["outbox"]
+    finally:
+        plant.key = day
+    (order,) = plant.batches(made)[0]["orders"]
+    assert (order["what"], order["key"], order["name"]) == ("release", row.id, "the night shift")
+    assert plant.operation(operation)["orderedBy"] == orderer
+    assert plant.operation(reversal)["orderedBy"] == orderer
+    (notice,) = [one for one in plant.get("/recalls") if one["outbox"] == recall]
+    assert (notice["callerId"], notice["caller"]) == (row.id, "the night shift")
+    for number in (call, recall):
+        found = plant.get(f"/outbox/{number}")
+        assert (found["caller_id"], found["caller"]) == (row.id, "the night shift")
+    own = plant.get("/outbox", contract="EventLog")["calls"][0]
+    assert own["caller_id"] is None, "what the gateway does by itself, nobody ordered"
+
+
 def test_locked_and_stolen_are_for_the_holder_and_the_authority(plant: Plant) -> None:
     """Of packs that are made here for another company, this one is not the holder."""
     lot = contracted(plant)

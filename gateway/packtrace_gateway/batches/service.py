@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from datetime import date
 from hashlib import sha256
+from typing import Any, Literal
 
 from sqlalchemy import select, update
 from sqlmodel import Session
@@ -15,11 +16,13 @@ from packtrace.facts import Recall
 from packtrace.gs1 import expires_at
 from packtrace.product import Product, lot_key
 from packtrace.rules import RULE
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.batches.models import RecallNotice
 from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import CommissionedBatch, StoredEvent
 from packtrace_gateway.events.store import stored_header
+from packtrace_gateway.ledger.models import BatchRow
 from packtrace_gateway.outbox.models import OutboxRow
 from packtrace_gateway.outbox.service import Handler, Outbox
 from packtrace_gateway.problems import NotFoundError
@@ -27,6 +30,7 @@ from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.settings import Settings
 
 MAX_LISTED = 1000
+Scope = Literal["lot", "batch"]
 UPON_PROPOSAL = ("releasing", "withdrawing")
 
 
@@ -77,7 +81,23 @@ class BatchService:
         with self._database.read() as session:
             return list(session.execute(query.limit(MAX_LISTED)).scalars())
 
-    def propose(self, number: int) -> CommissionedBatch:
+    def commissioned(self, number: int) -> bool:
+        """Whether the batch was commissioned here."""
+        with self._database.read() as session:
+            return session.get(CommissionedBatch, number) is not None
+
+    def orders(self, numbers: Sequence[int]) -> dict[int, list[dict[str, str]]]:
+        """By batch: what people ordered of it, the newest first, with the API key's id and name."""
+        references = {f"batch:{number}": number for number in numbers}
+        query = select(OutboxRow).where(OutboxRow.reference.in_(references), OutboxRow.caller_id.is_not(None))  # type: ignore
+        found: dict[int, list[dict[str, str]]] = {}
+        with self._database.read() as session:
+            for row in session.execute(query.order_by(OutboxRow.id.desc())).scalars():  # type: ignore[union-attr]
+                order = {"what": row.function, "key": row.caller_id, "name": row.caller, "state": row.state}
+                found.setdefault(references[row.reference], []).append(order)
+        return found
+
+    def propose(self, number: int, caller: Caller) -> CommissionedBatch:
         """Propose a batch again that the chain refused (the line was not authorised, say).
 
         Its serial numbers are used for ever, so without this its packs could never be released. Raises LifecycleError
@@ -94,23 +114,25 @@ class BatchService:
                 )
             header = _commissioning(session, batch)
             product = Product.from_json(header.core["product"])
-            calls = LedgerCalls(self._outbox, session)
+            calls = LedgerCalls(self._outbox, session, caller)
             row = calls.propose(number, product, header.item_root, batch.count, expires_at(product.expiry))
             batch.state, batch.error, batch.outbox = "proposing", None, row
             session.add(batch)
             return batch
 
-    def release(self, number: int) -> CommissionedBatch:
+    def release(self, number: int, caller: Caller) -> CommissionedBatch:
         """A qualified person's release, of these very items. Raises LifecycleError unless the batch is proposed and not
         released.
         """
-        return self._decide(number, "release", "quality", "releasing", "released")
+        return self._decide(number, "release", "quality", "releasing", "released", caller)
 
-    def withdraw(self, number: int) -> CommissionedBatch:
+    def withdraw(self, number: int, caller: Caller) -> CommissionedBatch:
         """The line takes its proposal back. Raises LifecycleError when it was released."""
-        return self._decide(number, "withdraw", "line", "withdrawing", "withdrawn")
+        return self._decide(number, "withdraw", "line", "withdrawing", "withdrawn", caller)
 
-    def _decide(self, number: int, function: str, key: str, pending: str, done: str) -> CommissionedBatch:
+    def _decide(
+        self, number: int, function: str, key: str, pending: str, done: str, caller: Caller
+    ) -> CommissionedBatch:
         with self._database.write() as session:
             batch = self._batch(session, number)
             if batch.state not in ("proposing", "proposed"):
@@ -127,6 +149,7 @@ class BatchService:
                 key=key,
                 reference=f"batch:{number}",
                 after=batch.outbox,
+                caller=caller,
             )
             batch.state, batch.error = pending, None
             session.add(batch)
@@ -138,28 +161,64 @@ class BatchService:
             raise NotFoundError("this batch was not commissioned here", field="number", value=number)
         return batch
 
-    def recall(self, gtin: str, lot: str, kind: Recall, notice: str, caller: str) -> int:
-        """Recall (or withdraw) a lot; the outbox row's id. `notice` is kept here, its hash goes on chain."""
+    def recall(self, gtin: str, lot: str, kind: Recall, notice: str, caller: Caller) -> int:
+        """Recall (or withdraw) a lot of this company; the outbox row's id. `notice` is kept here, its hash on chain."""
         with self._database.write() as session:
             key = lot_key(self._products.secret(session, gtin, "gtin"), gtin, lot)
-            row = self._outbox.enqueue(
-                session,
-                contract="RecallBoard",
-                function="recallLot",
-                args=[self._settings.company, key, int(kind), sha256(notice.encode()).digest()],
-                key="quality",
-                reference=f"recall:{gtin}:{lot}",
-            )
-            kept = {"gtin": gtin, "lot": lot, "kind": kind.name.lower(), "notice": notice}
-            session.add(RecallNotice(outbox=row, time=int(time.time()), caller=caller, **kept))
+            args = [self._settings.company, key, int(kind)]
+            row = self._notify(session, "recallLot", args, notice, f"recall:{gtin}:{lot}", caller)
+            kept = RecallNotice(outbox=row, kind=kind.name.lower(), notice=notice, time=_now(), caller=caller.name)
+            kept.gtin, kept.lot = gtin, lot
+            session.add(kept)
             return row
 
-    def recalls(self) -> list[tuple[RecallNotice, str]]:
-        """The recalls that were ordered here, the newest first, and the states of their calls to the chain."""
-        query = select(RecallNotice, OutboxRow.state).join(OutboxRow, OutboxRow.id == RecallNotice.outbox)  # type: ignore
+    def recall_batch(self, batch: int, scope: Scope, kind: Recall | None, notice: str, caller: Caller) -> int:
+        """Recall (or withdraw) one batch, or the whole lot that it is of: for its holder, or a regulator; the row's id.
+
+        Without a `kind` what was said is lifted: for a regulator alone. Raises NotFoundError where the followed chain
+        has no such batch.
+        """
+        with self._database.write() as session:
+            known = session.get(BatchRow, batch)
+            if known is None:
+                raise NotFoundError("the followed chain has no such batch", field="batch", value=batch)
+            if kind is None:
+                function, subject = "liftRecall", known.lot_key if scope == "lot" else batch.to_bytes(32)
+                args: list[Any] = [known.mah, subject]
+            elif scope == "lot":
+                function, args = "recallLot", [known.mah, known.lot_key, int(kind)]
+            else:
+                function, args = "recallBatch", [known.mah, batch, int(kind)]
+            row = self._notify(session, function, args, notice, f"recall:{batch}", caller)
+            said = kind.name.lower() if kind else "lifted"
+            kept = RecallNotice(outbox=row, kind=said, notice=notice, time=_now(), caller=caller.name)
+            kept.batch, kept.scope = batch, scope
+            session.add(kept)
+            return row
+
+    def _notify(
+        self, session: Session, function: str, args: Sequence[Any], notice: str, reference: str, caller: Caller
+    ) -> int:
+        return self._outbox.enqueue(
+            session,
+            contract="RecallBoard",
+            function=function,
+            args=[*args, sha256(notice.encode()).digest()],
+            key="quality",
+            reference=reference,
+            caller=caller,
+        )
+
+    def recalls(self) -> list[tuple[RecallNotice, OutboxRow]]:
+        """The recalls that were ordered here, the newest first, and their calls to the chain."""
+        query = select(RecallNotice, OutboxRow).join(OutboxRow, OutboxRow.id == RecallNotice.outbox)  # type: ignore
         with self._database.read() as session:
             found = session.execute(query.order_by(RecallNotice.outbox.desc()).limit(MAX_LISTED))  # type: ignore[attr-defined]
-            return [(notice, state) for notice, state in found]
+            return [(notice, row) for notice, row in found]
+
+
+def _now() -> int:
+    return int(time.time())
 
 
 def _commissioning(session: Session, batch: CommissionedBatch) -> Header:

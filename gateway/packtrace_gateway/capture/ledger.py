@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import Session
 
 from packtrace.product import Product
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.outbox.service import Outbox
 
@@ -24,6 +25,7 @@ class LedgerCalls:
 
     outbox: Outbox
     session: Session
+    caller: Caller | None = None  # who ordered them, where a person did
     _registrations: list[dict[str, Any]] = field(default_factory=list)
     _children: int = 0
 
@@ -43,6 +45,7 @@ class LedgerCalls:
             args=[proposal],
             key="line",
             reference=f"batch:{batch}",
+            caller=self.caller,
         )
 
     def register(self, number: int, commitment: bytes, item_root: bytes, count: int, children: Sequence[int]) -> None:

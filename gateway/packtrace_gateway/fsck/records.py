@@ -38,6 +38,7 @@ from packtrace_gateway.exchange.models import (
 )
 from packtrace_gateway.fsck.events import items_here, verified
 from packtrace_gateway.fsck.report import Checked, Finding
+from packtrace_gateway.ledger.models import BatchRow
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
 from packtrace_gateway.status.models import Operation, OperationUnit
@@ -89,14 +90,24 @@ def check_notices(session: Session, checked: Checked) -> Iterator[Finding]:
     for notice in session.exec(select(RecallNotice)):
         checked.note("notices")
         where, row = f"notice of recall {notice.outbox}", session.get(OutboxRow, notice.outbox)
-        secret = session.get(ProductSecret, notice.gtin)
-        if row is None or secret is None:
-            yield Finding(where, "its call, or the secret of its product, is not here")
+        subject = _recalled(session, notice)
+        if row is None or subject is None:
+            yield Finding(where, "its call, its batch, or the secret of its product, is not here")
             continue
-        told = calls.load(row.args)[1:4]
-        key, text = lot_key(secret.secret, notice.gtin, notice.lot), sha256(notice.notice.encode()).digest()
-        if told != [key, int(Recall[notice.kind.upper()]), text]:
-            yield Finding(where, "it is not the notice, lot or kind that its call has")
+        kind = [] if notice.kind == "lifted" else [int(Recall[notice.kind.upper()])]
+        if calls.load(row.args)[1:-1] != [subject, *kind, sha256(notice.notice.encode()).digest()]:
+            yield Finding(where, "it is not the notice, lot, batch or kind that its call has")
+
+
+def _recalled(session: Session, notice: RecallNotice) -> bytes | int | None:
+    """What a notice is about, as its call names it."""
+    if notice.batch is None:
+        secret = session.get(ProductSecret, notice.gtin or "")
+        return lot_key(secret.secret, notice.gtin or "", notice.lot or "") if secret and notice.scope == "lot" else None
+    batch = session.get(BatchRow, notice.batch)
+    if batch is None or notice.scope == "lot":
+        return batch.lot_key if batch else None
+    return notice.batch.to_bytes(32) if notice.kind == "lifted" else notice.batch
 
 
 def check_logistic(session: Session, checked: Checked) -> Iterator[Finding]:

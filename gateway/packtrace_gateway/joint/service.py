@@ -221,6 +221,7 @@ class JointService:
                 key="operate",
                 reference=f"joint:{number}",
                 lane=self._outbox.freest_lane(session, contract=CONTRACT, key="operate"),
+                caller=caller,
             )
             stored.state, stored.error = JointState.ORDERED, None
             stored.reason, stored.caller, stored.caller_id = reason, caller.name, caller.key_id

@@ -60,6 +60,8 @@ class OutboxRow(SQLModel, table=True):
     after: int | None = Field(default=None, foreign_key="outbox.id")  # not before that row is on chain
     reference: str = Field(max_length=200)  # the feature's own name for what this call is about
     state: State = Field(default=State.QUEUED, sa_column=Column(words(State, 12), nullable=False))
+    caller: str | None = Field(default=None, max_length=100)  # name of the API key that ordered it, where one did
+    caller_id: str | None = Field(default=None, max_length=16)
     recovered: bool = False  # found on chain, done by our key, but not in this database: a backup was restored
 
     signer: str | None = Field(default=None, max_length=42)

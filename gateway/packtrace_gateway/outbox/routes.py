@@ -26,6 +26,10 @@ class CallView(BaseModel):
     key: str = Field(description="Purpose of the key that signs.")
     lane: int
     after: int | None = Field(description="The call that must be on chain before this one.")
+    caller: str | None = Field(
+        description="Name of the API key that ordered it; none for what the gateway does itself."
+    )
+    caller_id: str | None
     recovered: bool = Field(description="Carried out by our key, but not known to this database.")
     waiting: str | None = Field(description="Why it does not move at the moment.")
     error_name: str | None

@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from packtrace.chain.contracts import Event
 from packtrace.errors import PacktraceError
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.db import Database
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import IN_FLIGHT, LANES, Attempt, OutboxRow, State
@@ -79,13 +80,14 @@ class Outbox:
         reference: str,
         lane: int = 0,
         after: int | None = None,
+        caller: Caller | None = None,
     ) -> int:
         """Queue a call within the caller's transaction; its row's id.
 
         `args` stand in the function's order without the consent. `key` is the purpose of the key that signs. Calls of
         one contract, key and lane go to the chain in this order, one after the other; `after` names a row of another
-        lane (or contract, or key) that must be on chain before. Raises `ChainError` where the arguments do not fit,
-        `OutboxError` where the rest does not.
+        lane (or contract, or key) that must be on chain before; `caller` is the API key that ordered it. Raises
+        `ChainError` where the arguments do not fit, `OutboxError` where the rest does not.
         """
         if not 0 <= lane < LANES:
             raise OutboxError("a lane is a number from 0", field="lane", value=lane, rule=f"below {LANES}")
@@ -104,6 +106,8 @@ class Outbox:
             lane=lane,
             after=after,
             reference=reference,
+            caller=caller.name if caller else None,
+            caller_id=caller.key_id if caller else None,
             created_at=now,
             updated_at=now,
         )

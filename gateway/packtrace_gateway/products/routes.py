@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from packtrace.errors import DocumentError
 from packtrace.gs1 import keys as gs1_keys
 from packtrace_gateway.access.guard import require
-from packtrace_gateway.access.models import Role
+from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.gateway import GatewayDependency
 
 router = APIRouter(prefix="/products", tags=["products"], dependencies=[Depends(require(Role.ADMIN))])
@@ -43,11 +43,13 @@ class Authorisation(BaseModel):
 
 
 @router.post("/{gtin}/authorisations", status_code=202)
-def authorise(gtin: str, new: Authorisation, gateway: GatewayDependency) -> dict[str, int]:
+def authorise(
+    gtin: str, new: Authorisation, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(Role.ADMIN))]
+) -> dict[str, int]:
     """Authorise a line or a qualified person; signed with this company's MANAGE key. Follow it under /outbox."""
     gtin = gs1_keys.gtin(gtin)
     if (new.line is None) == (new.quality is None):
         raise DocumentError("name either a line or a quality key", field="line")
     if new.line is not None:
-        return {"outbox": gateway.products.authorise_line(gtin, new.line, new.until)}
-    return {"outbox": gateway.products.authorise_quality(gtin, new.quality or "", new.until)}
+        return {"outbox": gateway.products.authorise_line(gtin, new.line, new.until, caller)}
+    return {"outbox": gateway.products.authorise_quality(gtin, new.quality or "", new.until, caller)}

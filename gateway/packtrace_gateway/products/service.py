@@ -6,6 +6,7 @@ from sqlmodel import Session
 
 from packtrace.errors import LifecycleError
 from packtrace.product import SECRET_BYTES, gtin_hash, product_key
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import ProductSecret
 from packtrace_gateway.outbox.service import Outbox
@@ -39,18 +40,18 @@ class ProductService:
                 "gtinHash": gtin_hash(gtin).hex(),
             }
 
-    def authorise_line(self, gtin: str, party: int, until: int) -> int:
+    def authorise_line(self, gtin: str, party: int, until: int, caller: Caller) -> int:
         """Let the lines of a premises propose batches of this product until then (unix time; 0 withdraws it).
 
         Signed with this company's MANAGE key; the outbox row's id.
         """
-        return self._authorise(gtin, "authoriseLine", party, until)
+        return self._authorise(gtin, "authoriseLine", party, until, caller)
 
-    def authorise_quality(self, gtin: str, key: str, until: int) -> int:
+    def authorise_quality(self, gtin: str, key: str, until: int, caller: Caller) -> int:
         """Let a qualified person's key release batches of this product until then; the outbox row's id."""
-        return self._authorise(gtin, "authoriseQuality", key, until)
+        return self._authorise(gtin, "authoriseQuality", key, until, caller)
 
-    def _authorise(self, gtin: str, function: str, who: int | str, until: int) -> int:
+    def _authorise(self, gtin: str, function: str, who: int | str, until: int, caller: Caller) -> int:
         with self._database.write() as session:
             key = product_key(self.secret(session, gtin, "gtin"), gtin)
             return self._outbox.enqueue(
@@ -60,6 +61,7 @@ class ProductService:
                 args=[key, who, until],
                 key="manage",
                 reference=f"product:{gtin}",
+                caller=caller,
             )
 
     def secret(self, session: Session, gtin: str, field: str) -> bytes:

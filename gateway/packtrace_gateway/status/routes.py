@@ -71,7 +71,7 @@ def reverse(
     number: RowNumber, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(*MAKERS))]
 ) -> dict[str, Any]:
     """Take a dispense back, declaring that the packs were not given to the public (Regulation 2016/161, Art. 13)."""
-    return _view(gateway, gateway.status.reverse(number, caller.name))
+    return _view(gateway, gateway.status.reverse(number, caller))
 
 
 class Found(BaseModel):
@@ -118,19 +118,20 @@ def _call(call: ledger.UnitCall) -> dict[str, Any]:
 def _submit(gateway: Gateway, packs: Packs, to: Status, caller: Caller) -> dict[str, Any]:
     assert packs.acknowledge is None or packs.acknowledge in ON_ACKNOWLEDGEMENT
     scans = [code.scan() for code in packs.packs]
-    number, verified = gateway.status.change(scans, to, caller.name, packs.acknowledge, packs.request)
+    number, verified = gateway.status.change(scans, to, caller, packs.acknowledge, packs.request)
     return _view(gateway, number) | {"verdicts": [entry.verdict.to_json() for entry in verified]}
 
 
 def _view(gateway: Gateway, number: int) -> dict[str, Any]:
     operation, units = gateway.status.operation(number)
-    undone = gateway.status.undone(operation, units)
+    undone, row = gateway.status.undone(operation, units), gateway.outbox.row(operation.outbox)
     return {
         "id": operation.id,
         "to": Status(operation.to).name.lower(),
         "reverses": operation.reverses,
         "state": operation.state,
-        "proof": gateway.outbox.row(operation.outbox).state,
+        "proof": row.state,
+        "orderedBy": {"key": row.caller_id, "name": operation.caller},
         "error": operation.error,
         "time": operation.time,
         "case": case_number(operation.receipt) if operation.receipt else None,

@@ -18,6 +18,7 @@ from packtrace.receipt import MAX_UNITS, REFUSED, UNIT_BYTES, Receipt
 from packtrace.rules import RULE, ItemState, Place
 from packtrace.scan import Scan
 from packtrace.verdict import STATUS_WORDS, Headline
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
@@ -90,7 +91,7 @@ class StatusService:
         outbox.register("PackLedger", "reverseStatus", _Reversed(self))
 
     def change(
-        self, scans: Sequence[Scan], to: Status, caller: str, acknowledged: str | None, request: str | None = None
+        self, scans: Sequence[Scan], to: Status, caller: Caller, acknowledged: str | None, request: str | None = None
     ) -> tuple[int, list[Verified]]:
         """Submit a change; the operation's id, and the verdicts that it was submitted on.
 
@@ -128,9 +129,10 @@ class StatusService:
                 key="operate",
                 reference=f"status:{to.name}",
                 lane=self._lane(session, uris),
+                caller=caller,
             )
             operation = Operation(
-                to=int(to), outbox=row, state="pending", openings=openings, caller=caller, request=request
+                to=int(to), outbox=row, state="pending", openings=openings, caller=caller.name, request=request
             )
             number = self._add(session, operation, [(subject.uri, subject.unit) for subject in subjects])
         return number, verified
@@ -148,7 +150,7 @@ class StatusService:
             raise LifecycleError(message, field="request", value=request, rule=RULE)
         return number
 
-    def reverse(self, number: int, caller: str) -> int:
+    def reverse(self, number: int, caller: Caller) -> int:
         """Take a dispense (export, sample) back, for every pack that it changed; the new operation's id.
 
         The caller declares with it that the packs were not given to the public (Delegated Regulation 2016/161, Art.
@@ -186,9 +188,15 @@ class StatusService:
                 key="operate",
                 reference=f"reverse:{number}",
                 lane=self._lane(session, [unit.uri for unit in changed]),
+                caller=caller,
             )
             reversal = Operation(
-                to=int(Status.ACTIVE), reverses=number, outbox=row, state="pending", openings=bytes(32), caller=caller
+                to=int(Status.ACTIVE),
+                reverses=number,
+                outbox=row,
+                state="pending",
+                openings=bytes(32),
+                caller=caller.name,
             )
             return self._add(session, reversal, [(unit.uri, unit.unit) for unit in changed])
 

@@ -92,3 +92,35 @@ def test_a_withdrawn_batch_keeps_nobody_from_an_answer(world: Any, contractor: A
         world.wait(lambda: [b["state"] for b in contractor.get("/batches") if b["number"] == number] == ["proposed"])
         contractor.post(f"/batches/{number}/withdraw")
         world.wait(lambda: pharmacy.verify(packs[0], lot="C9", expiry=EXPIRY)["headline"] == "unknown serial")
+
+
+def test_the_holders_own_qualified_person_releases_or_withdraws_what_was_made_for_it(
+    world: Any, contractor: Any
+) -> None:
+    plant = world[PLANT]
+    numbers = {}
+    with world.holding(CONTRACTOR, "hand-over"):
+        for lot in ("H1", "H2"):
+            numbers[lot] = contractor.capture(contractor.commission(world.packs(2), lot))[0]["batch"]
+
+        def shown(lot: str) -> Any:
+            return next((one for one in plant.get("/batches/held") if one["number"] == numbers[lot]), None)
+
+        world.wait(lambda: shown("H1") and shown("H2"))
+        assert (shown("H1")["state"], shown("H1")["held"], shown("H1")["maker"]) == ("proposed", False, CONTRACTOR)
+        problem = plant.http.post(f"/batches/{numbers['H1']}/release")
+        assert problem.status_code == 409
+        assert "not (all) known here yet" in problem.json()["detail"]
+        # To take it back, nobody needs to know what is in it.
+        assert plant.post(f"/batches/{numbers['H2']}/withdraw")["state"] == "withdrawing"
+        world.wait(lambda: shown("H2")["state"] == "withdrawn")
+    world.wait(lambda: shown("H1")["held"])
+    assert (shown("H1")["lot"], shown("H1")["expiry"], shown("H1")["count"]) == ("H1", EXPIRY, 2)
+    assert plant.post(f"/batches/{numbers['H1']}/release")["state"] == "releasing"
+    world.wait(lambda: shown("H1")["state"] == "released")
+    unit = plant.gateway.reader.unit_facts(numbers["H1"] << 20)
+    assert [unit.batch.releaser.key] == world.signers(PLANT, Purpose.QUALITY)
+    for lot in numbers:
+        for what in ("release", "withdraw"):
+            assert plant.http.post(f"/batches/{numbers[lot]}/{what}").status_code == 409
+    assert world[PHARMACY].http.post(f"/batches/{numbers['H1']}/release").status_code == 404

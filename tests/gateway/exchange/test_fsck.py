@@ -42,8 +42,9 @@ UNPROVEN = {
     "operation": {"caller", "error", "event", "request"},
     "operation_unit": {"uri"},
     "outbox": {
-        "after", "block_time", "created_at", "error_name", "error_text", "final_at", "included_at", "key", "recovered",
-        "reference", "relayer", "retracted", "settled", "signed_block", "tx_nonce", "updated_at", "waiting",
+        "after", "block_time", "caller", "caller_id", "created_at", "error_name", "error_text", "final_at",
+        "included_at", "key", "recovered", "reference", "relayer", "retracted", "settled", "signed_block", "tx_nonce",
+        "updated_at", "waiting",
     },
     "outbox_attempt": {"created_at", "first_block", "outcome", "row_id"},
     "outbox_lease": {"expires_at", "name", "owner"},
