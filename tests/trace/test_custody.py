@@ -14,6 +14,7 @@ from journeys import (
     PALLET,
     PHARMACY,
     SCAN,
+    SERIALS,
     WHOLESALER,
     World,
     event,
@@ -26,13 +27,26 @@ from journeys import (
 )
 
 from packtrace.commit.event import Ledger
-from packtrace.custody import Whereabouts, whereabouts
-from packtrace.evidence import examine
+from packtrace.custody import Whereabouts, handed, whereabouts
+from packtrace.errors import EvidenceError
+from packtrace.evidence import examine, logistic_link
 from packtrace.facts import CustodyState, logistic_number
 from packtrace.scan import Place
 from packtrace.verdict import Headline, judge
 
 WAY = journey()
+
+
+def parted() -> World:
+    """Two packs of the case go on from the pharmacy in a tote, which a third party says it received."""
+    world = journey()
+    pack(world, 9, PALLET, PACKS[2:4], 0, party=PHARMACY)
+    ship(world, 10, PHARMACY, PALLET, WHOLESALER)
+    receive(world, 11, OTHER, PALLET)
+    return world
+
+
+PARTED = parted()
 
 
 def made() -> World:
@@ -279,6 +293,26 @@ def test_until_it_is_anchored_a_taking_out_does_not_part_a_pack_from_its_case() 
         world.add(taking, Ledger(party=PHARMACY), log=log)
         hold(world, 0, WHOLESALER, CustodyState.HELD)
         assert world.verdict().headline is headline
+
+
+@given(st.sets(st.integers(0, 11)))
+def test_many_packs_are_followed_as_each_alone(shown: set[int]) -> None:
+    """Whatever is shown of their ways, which part at the pharmacy's."""
+    events = [one.verify() for number, one in enumerate(PARTED.disclosures([*PACKS, CASE, PALLET])) if number in shown]
+    links = {event.digest for event in events if logistic_link(event)}
+    together = handed(PACKS, events, links, 1_000)
+    for serial, uri in zip(SERIALS, PACKS, strict=True):
+        disclosures = [one for number, one in enumerate(PARTED.disclosures([uri, CASE, PALLET])) if number in shown]
+        alone = whereabouts(examine(replace(SCAN, serial=serial), disclosures), PARTED.facts())
+        one = together[uri]
+        assert (alone.why == one.gap) if one.gap else (alone.holder in (one.holder, None))
+        assert (one.link is None) == (one.gap is None)
+
+
+def test_packs_are_not_followed_for_ever() -> None:
+    events = [one.verify() for one in PARTED.disclosures([*PACKS, CASE, PALLET])]
+    with pytest.raises(EvidenceError, match="more than 50 looks"):
+        handed(PACKS, events, set(), 50)
 
 
 @given(st.sets(st.integers(0, 8)))

@@ -13,11 +13,12 @@ That an event was declared erroneous can only take away: the pack is with who ha
 that are left without the erroneous ones. So no declaration hides a gap or a hand-over.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from packtrace.commit.history import Step, history
+from packtrace.commit.disclosure import VerifiedEvent
+from packtrace.commit.history import Step, histories, history
 from packtrace.commit.items import Role
 from packtrace.evidence import Evidence, anchored, taken_back
 from packtrace.facts import Facts
@@ -59,24 +60,68 @@ def _followed(steps: Iterable[Step], evidence: Evidence, facts: Facts) -> Wherea
     numbers: dict[str, int] = {}
     number: int | None = None
     hands = _Hands()
-    inside: tuple[str, ...] = ()
-    for step in steps:
-        done = _done(step, evidence.uri, inside)
-        inside = step.inside
-        if done == PACKED:
-            if step.event.digest not in registered:
-                hands.gap = f"party {step.event.party} packed it into a unit that it did not register on chain"
-            else:
-                uri, own = registered[step.event.digest]
-                numbers[uri] = own
+    for step, done in _deeds(steps, evidence.uri):
         if done is not None:
-            hands.follow(done, step.event.party, step.event.header.core)
+            hands.follow(done, step.event, registered)
+        if done == PACKED and step.event.digest in registered:
+            uri, own = registered[step.event.digest]
+            numbers[uri] = own
         number = next((numbers[uri] for uri in step.inside if uri in numbers), number)
         alone = step.carrier == evidence.uri and done == OPENED and Role.CHILD in step.event.header.counts
         if alone and anchored(step.event, facts):
             # What it lay in goes its own way. Before that is anchored, the unit cannot be far, and is looked at still.
             number = None
     return Whereabouts(hands.holder if not (hands.gap or hands.away) else None, hands.words(), number)
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Who has a pack, or has shipped it, by the events of its way. `gap` says in words what breaks it, at `link`."""
+
+    holder: int | None
+    gap: str | None
+    link: VerifiedEvent | None
+
+
+def handed(
+    uris: Iterable[str], events: Sequence[VerifiedEvent], registered: Container[bytes], most: int
+) -> dict[str, Handed]:
+    """The same for many packs at once, by all of their events: `registered` are those that filled a unit on chain.
+
+    Packs that no event ever told apart went one way, which is followed once. Raises EvidenceError as `histories` does.
+    """
+    groups = _together(uris, events)
+    steps = histories([group[0] for group in groups], events, most)
+    found: dict[str, Handed] = {}
+    for group in groups:
+        hands = _Hands()
+        for step, done in _deeds(steps[group[0]], group[0]):
+            if done is not None:
+                hands.follow(done, step.event, registered)
+        found |= dict.fromkeys(group, Handed(hands.holder, hands.gap, hands.link))
+    return found
+
+
+def _together(uris: Iterable[str], events: Iterable[VerifiedEvent]) -> list[list[str]]:
+    """The packs in groups: the same events name those of one group."""
+    named: dict[str, list[int]] = {uri: [] for uri in uris}
+    for number, event in enumerate(events):
+        for role in (Role.EPC, Role.CHILD):
+            for uri in event.items.get(role, ()):
+                if uri in named:
+                    named[uri].append(number)
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for uri, numbers in named.items():
+        groups.setdefault(tuple(numbers), []).append(uri)
+    return list(groups.values())
+
+
+def _deeds(steps: Iterable[Step], uri: str) -> Iterator[tuple[Step, str | None]]:
+    """Each step with what it does to the pack."""
+    inside: tuple[str, ...] = ()
+    for step in steps:
+        yield step, _done(step, uri, inside)
+        inside = step.inside
 
 
 def _done(step: Step, uri: str, inside: Sequence[str]) -> str | None:
@@ -107,11 +152,16 @@ class _Hands:
     early: set[int] = field(default_factory=set)
     giver: int | None = None
     gap: str | None = None
+    link: VerifiedEvent | None = None
 
-    def follow(self, done: str, party: int, core: Mapping[str, Any]) -> None:
+    def follow(self, done: str, event: VerifiedEvent, registered: Container[bytes]) -> None:
+        """`registered` are the digests of the events that filled a unit on chain."""
         if self.gap:
             return
-        if done == COMMISSIONED and self.holder is None:
+        party, core = event.party, event.header.core
+        if done == PACKED and event.digest not in registered:
+            self.gap, self.link = f"party {party} packed it into a unit that it did not register on chain", event
+        elif done == COMMISSIONED and self.holder is None:
             self.holder = party
         elif done == RECEIVED:
             self._received(party)
@@ -123,6 +173,7 @@ class _Hands:
             self.to.discard(party)
         elif party != self.holder:
             self.gap = f"party {party} {done} it on {core['eventTime']}, and no event brought it there"
+            self.link = event
         elif done == MISSED and self.giver is not None:
             self._give_back(set())
         else:

@@ -138,6 +138,7 @@ class Arrival(SQLModel, table=True):
     announcement: str = Field(sa_column=Column(Text, nullable=False))
     receipt: str | None = Field(default=None, sa_column=Column(Text))  # JSON, signed by us
     former: str = Field(default="[]", sa_column=Column(Text, nullable=False, server_default="[]"))  # receipts before it
+    acknowledged: str | None = Field(default=None, sa_column=Column(Text))  # JSON: findings that somebody accepted
     attempts: int = 0
     next_try: float = 0.0
     created_at: float

@@ -36,6 +36,12 @@ class Lacking(BaseModel):
     ]
 
 
+class Why(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(min_length=1, max_length=10_000)]
+
+
 @router.get("/shipments", dependencies=READERS)
 def list_shipments(gateway: GatewayDependency, before: Before = None, limit: Limit = 50) -> list[dict[str, Any]]:
     """What was shipped from here, the newest first: how far its data came, and where the goods are."""
@@ -119,6 +125,19 @@ def recheck_arrival(
         return _arrival(session, session.get_one(Arrival, number))
 
 
+@router.post("/arrivals/{number}/accept", status_code=202)
+def accept_arrival(
+    number: RowNumber,
+    why: Why,
+    gateway: GatewayDependency,
+    caller: Annotated[Caller, Depends(require(Role.QUALITY))],
+) -> dict[str, Any]:
+    """Accept a package that is in quarantine for custody gaps alone, by name; why is kept with it."""
+    gateway.exchange.receiving.accept(number, caller.name, why.reason)
+    with gateway.database.read() as session:
+        return _arrival(session, session.get_one(Arrival, number))
+
+
 def _hand_over(row: HandOver) -> dict[str, Any]:
     return {
         "id": row.id,
@@ -182,6 +201,7 @@ def _arrival(session: Session, row: Arrival) -> dict[str, Any]:
         "received": row.received,
         "receipt": orjson.loads(row.receipt) if row.receipt else None,
         "formerReceipts": orjson.loads(row.former),
+        "acknowledged": orjson.loads(row.acknowledged) if row.acknowledged else None,
         "createdAt": row.created_at,
         "decidedAt": row.decided_at,
         "units": units,

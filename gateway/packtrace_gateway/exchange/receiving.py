@@ -14,7 +14,7 @@ from packtrace.errors import ChainError, EvidenceError, LifecycleError
 from packtrace.rules import RULE
 from packtrace_gateway.db import Database
 from packtrace_gateway.exchange import package as packages
-from packtrace_gateway.exchange.check import ChainFacts, Contents, compared, gathered, held, opened
+from packtrace_gateway.exchange.check import GAP, ChainFacts, Contents, compared, gathered, held, opened
 from packtrace_gateway.exchange.directory import Directory
 from packtrace_gateway.exchange.goods import ContradictionError, GoodsService, OpenShipmentError, UnknownEventError
 from packtrace_gateway.exchange.models import PIECE_BYTES, Arrival, ArrivalPiece, ArrivalState
@@ -167,6 +167,32 @@ class Receiving:
             statement = update(Arrival).where(or_(Arrival.id == arrival.id, beside))  # type: ignore[arg-type]
             session.execute(statement.values(state=ArrivalState.CHECKING, attempts=0, next_try=0.0))
 
+    def accept(self, number: int, caller: str, reason: str) -> None:
+        """Accept a package in quarantine with the custody gaps that it is there for, and for nothing else.
+
+        The gaps, who accepted them and why are kept. The verdict on its packs remains what it is. Raises NotFoundError,
+        LifecycleError.
+        """
+        with self._database.write() as session:
+            arrival = session.get(Arrival, number)
+            if arrival is None:
+                raise NotFoundError("there is no such arrival", field="id", value=number)
+            findings: list[str] = orjson.loads(arrival.reasons)
+            gaps = [finding for finding in findings if finding.startswith(GAP)]
+            if arrival.state != ArrivalState.QUARANTINED or not gaps or gaps != findings:
+                raise LifecycleError(
+                    f"this package is {arrival.state}; what is accepted is one in quarantine for custody gaps alone",
+                    field="id",
+                    value=number,
+                    rule=RULE,
+                )
+            self._goods.check_open(session, arrival)
+            log.warning("package %s of party %d is accepted by %s: %s", _name(arrival), arrival.sender, caller, reason)
+            accepted = {"findings": gaps, "by": caller, "reason": reason, "time": int(time.time())}
+            arrival.acknowledged = orjson.dumps(accepted).decode()
+            arrival.state, arrival.attempts, arrival.next_try = ArrivalState.CHECKING, 0, 0.0
+            session.add(arrival)
+
     def run_once(self) -> float:
         """Check what is due, one package at a time; the seconds until the next time."""
         with self._database.read() as session:
@@ -204,6 +230,8 @@ class Receiving:
             self._quarantine(arrival, package, findings.broken)
         elif findings.missing:
             self._wait_or_quarantine(arrival, package, findings.missing)
+        elif contents.gaps and not _acknowledged(arrival, contents.gaps):
+            self._quarantine(arrival, package, contents.gaps)
         else:
             self._accept(arrival, contents, chain)
 
@@ -312,6 +340,11 @@ class Receiving:
                 old = session.execute(query).scalars().all()
                 session.execute(delete(ArrivalPiece).where(ArrivalPiece.arrival.in_(old)))  # type: ignore
                 session.execute(delete(Arrival).where(Arrival.id.in_(old)))  # type: ignore
+
+
+def _acknowledged(arrival: Arrival, gaps: list[str]) -> bool:
+    """Whether somebody has accepted just these gaps."""
+    return arrival.acknowledged is not None and orjson.loads(arrival.acknowledged)["findings"] == list(_shortened(gaps))
 
 
 def _shortened(reasons: list[str]) -> tuple[str, ...]:

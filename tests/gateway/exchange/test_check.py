@@ -33,6 +33,7 @@ from packtrace.facts import (
 from packtrace.gs1 import expires_at, sgtin_uri, sscc_uri
 from packtrace.gs1.keys import make_sscc
 from packtrace.product import Product
+from packtrace_gateway.exchange import check
 from packtrace_gateway.exchange.check import ChainFacts, Contents, compared, opened
 from packtrace_gateway.exchange.package import COMMISSIONING, SHIPMENT, Package
 
@@ -102,6 +103,27 @@ def test_a_sound_shipment_has_nothing_to_name() -> None:
     assert contents.inside == {*PACKS, *UNITS[:2]}
     assert contents.parents[PACKS[0]] == UNITS[0]
     assert contents.packs()[PACKS[2]][1] == 2
+
+
+def test_a_pack_that_did_not_come_to_who_ships_it_is_a_gap() -> None:
+    log = Log()
+    log.commission(PACKS[:4])
+    log.commission(PACKS[4:], party=OTHER)
+    log.pack(UNITS[0], PACKS)
+    contents = log.ship(UNITS[0])
+    assert contents.broken == []
+    digest = log.disclosures[2].digest.hex()[:12]
+    why = f"party {MAKER} packed it on 2026-11-23T05:00:02.000Z, and no event brought it there"
+    assert contents.gaps == [f"custody gap, 2 packs ({PACKS[4]}, …): event {digest} of party {MAKER}: {why}"]
+
+
+def test_a_package_that_takes_too_long_to_follow_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "MOST_LOOKS", 10)
+    log = Log()
+    log.commission(PACKS)
+    log.pack(UNITS[0], PACKS)
+    (reason,) = log.ship(UNITS[0]).broken
+    assert "ship it in parts" in reason
 
 
 def test_packs_taken_out_before_need_not_be_shown() -> None:

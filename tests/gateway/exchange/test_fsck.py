@@ -25,7 +25,7 @@ UNPROVEN = {
     "alert": {"number", "why", "retracted", "closed_at", "closed_by"},
     "alert_comment": {"id", "alert", "time", "author", "text"},
     "api_key": {"id", "name", "roles", "secret_hash", "created_at", "last_used_at", "revoked_at"},
-    "arrival": {"attempts", "created_at", "decided_at", "former", "next_try", "reasons", "size"},
+    "arrival": {"acknowledged", "attempts", "created_at", "decided_at", "former", "next_try", "reasons", "size"},
     "arrival_piece": {"number"},
     "arrival_unit": {"goods", "note", "outbox", "tried_at"},
     "commissioned_batch": {"error", "outbox", "state"},

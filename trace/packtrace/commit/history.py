@@ -1,11 +1,12 @@
 """The way of one item through events: its own, and those of the logistic units that carried it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.commit.items import Role
+from packtrace.errors import EvidenceError
 
 # An event's record time may be this much after its entry in the log on chain: clocks are ahead. More is not believed,
 # as items are followed in the order of recording, and an event from the far future would have the last word.
@@ -30,14 +31,28 @@ def history(uri: str, events: Iterable[VerifiedEvent]) -> list[Step]:
     Taken in the order of recording, like `containment`. Events that concern neither it nor a carrier of its at that
     time are left out.
     """
+    return histories([uri], events)[uri]
+
+
+def histories(uris: Iterable[str], events: Iterable[VerifiedEvent], most: int | None = None) -> dict[str, list[Step]]:
+    """The steps of many items, as `history` has those of one, in one pass through the events.
+
+    Raises EvidenceError when that would take more than `most` looks at what an event carries.
+    """
     inside = _Inside()
-    steps = []
+    found: dict[str, list[Step]] = {uri: [] for uri in uris}
+    looks = 0
     for event in sorted(events, key=_recorded):
-        carrier = _carrier(event, inside.chain(uri))
+        carried = inside.below(_named(event))
+        looks += len(carried)
+        if most is not None and looks > most:
+            raise EvidenceError(f"to follow all that is in it takes more than {most} looks: ship it in parts")
+        carriers = {uri: _carrier(event, inside.chain(uri)) for uri in carried if uri in found}
         inside.follow(event)
-        if carrier is not None:
-            steps.append(Step(event, carrier, tuple(inside.chain(uri)[1:])))
-    return steps
+        for uri, carrier in carriers.items():
+            if carrier is not None:
+                found[uri].append(Step(event, carrier, tuple(inside.chain(uri)[1:])))
+    return found
 
 
 def containment(events: Iterable[VerifiedEvent]) -> dict[str, str]:
@@ -75,6 +90,17 @@ class _Inside:
                     if self.parents.get(child) == parent:
                         self._take(child)
 
+    def below(self, uris: Iterable[str]) -> set[str]:
+        """The items, and all that is inside them."""
+        found: set[str] = set()
+        todo = list(uris)
+        while todo:
+            uri = todo.pop()
+            if uri not in found:
+                found.add(uri)
+                todo += self._children.get(uri, ())
+        return found
+
     def chain(self, uri: str) -> list[str]:
         """The item and all that it is inside of, innermost first. A circle, which no honest event makes, ends it."""
         chain = [uri]
@@ -96,14 +122,24 @@ def _recorded(event: VerifiedEvent) -> str:
     return str(event.header.core["recordTime"])
 
 
+def _named(event: VerifiedEvent) -> Iterator[str]:
+    """The items that the event is about, with all that is inside them."""
+    yield from event.items.get(Role.EPC, ())
+    yield from event.items.get(Role.CHILD, ())
+    if _empties(event):
+        yield from event.items.get(Role.PARENT, ())
+
+
+def _empties(event: VerifiedEvent) -> bool:
+    return event.header.core["action"] == "DELETE" and Role.CHILD not in event.header.counts
+
+
 def _carrier(event: VerifiedEvent, chain: list[str]) -> str | None:
     """Which link of the chain the event is about, if any."""
-    action = event.header.core["action"]
     for uri in chain:
         if uri in event.items.get(Role.EPC, ()) or uri in event.items.get(Role.CHILD, ()):
             return uri
-    emptied = action == "DELETE" and Role.CHILD not in event.header.counts
     for uri in chain[1:]:
-        if uri in event.items.get(Role.PARENT, ()) and emptied:
+        if uri in event.items.get(Role.PARENT, ()) and _empties(event):
             return uri
     return None

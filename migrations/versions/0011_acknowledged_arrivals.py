@@ -1,0 +1,11 @@
+"""Custody gaps in a package that somebody accepted by name."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    op.add_column("arrival", sa.Column("acknowledged", sa.Text))
