@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlmodel import Session
 
+from packtrace.commit.items import Role
 from packtrace.epcis.model import Event
 from packtrace.gs1 import sgln_uri
 from packtrace_gateway.events.keys import split
@@ -60,18 +62,25 @@ def cancelled_before(session: Session, gln: str, units: Sequence[LogisticUnit]) 
     return events
 
 
-def is_recorded(session: Session, uri: str, time: int | None = None) -> bool:
-    """Whether an event says that the unit did not leave; with `time`, that the chain has it so since then."""
+def is_recorded(session: Session, uri: str, time: int) -> bool:
+    """Whether an event says already that the unit did not leave, as the chain has it since `time`."""
+    return _said(session, uri, StoredEvent.event_time == written(time))
+
+
+def was_missing(session: Session, uri: str) -> bool:
+    """Whether an event says that the unit was not in what was shipped."""
+    return _said(session, uri, Participation.role == int(Role.CHILD))
+
+
+def _said(session: Session, uri: str, condition: Any) -> bool:
     prefix, suffix = split(uri)
     query = (
         select(StoredEvent.id)  # type: ignore[call-overload]
         .join(Participation, Participation.event == StoredEvent.id)
         .join(UriPrefix, UriPrefix.id == Participation.prefix)
         .where(UriPrefix.text == prefix, Participation.suffix == suffix)
-        .where(StoredEvent.biz_step == STEP)
+        .where(StoredEvent.biz_step == STEP, condition)
     )
-    if time is not None:
-        query = query.where(StoredEvent.event_time == written(time))
     return session.execute(query.limit(1)).first() is not None
 
 

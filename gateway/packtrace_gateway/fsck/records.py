@@ -175,7 +175,7 @@ def check_goods(session: Session, checked: Checked) -> Iterator[Finding]:
     for where, number, named in rows:
         checked.note("goods")
         unit = session.get(LogisticUnit, number)
-        if unit is None or not (unit.uri in orjson.loads(named) or voids.is_recorded(session, unit.uri)):
+        if unit is None or not (unit.uri in orjson.loads(named) or voids.was_missing(session, unit.uri)):
             yield Finding(where, f"unit {number} ({unit.uri if unit else 'not here'}) is recorded of it, and not named")
 
 
