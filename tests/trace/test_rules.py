@@ -581,3 +581,19 @@ def test_an_sscc_is_another_unit_a_year_after_the_earlier_one_was_unpacked(again
     assert refused.value.message == (
         "this item was unpacked on 2025-11-23: its SSCC can be used again from 2026-11-23 on; use another one"
     )
+
+
+def test_its_creator_fills_an_sscc_again_a_year_after_it_was_shipped() -> None:
+    """Also one that left inside another; what is not known to be the creator's own stays shipped."""
+
+    def states(ended: str | None, parent: str | None = None) -> dict[str, ItemState]:
+        return {CASE: ItemState(Place.SHIPPED, parent, filled=True, ended=ended), PACK: HERE}
+
+    for parent in (None, PALLET):
+        check(pack(CASE, PACK), states("2025-11-23T08:00:00.000Z", parent), "")
+        with pytest.raises(LifecycleError, match="was last used on 2025-11-23: its SSCC can be used again from 2026"):
+            check(pack(CASE, PACK), states("2025-11-23T08:00:00.001Z", parent), "")
+        with pytest.raises(LifecycleError, match="is shipped; it cannot be filled here"):
+            check(pack(CASE, PACK), states(None, parent), "")
+    with pytest.raises(LifecycleError, match="it cannot be shipped here"):
+        check(ship(CASE), states("2024-11-23T08:00:00.000Z"), "")

@@ -37,7 +37,8 @@ class Place(IntEnum):
 class ItemState:
     """What is recorded of one item: its place, what it is inside of, and for a logistic unit whether it was filled.
 
-    `ended` is when one that is UNPACKED was unpacked, as far as is known: UTC, as in an event.
+    `ended` is when one that is UNPACKED was unpacked, as far as is known, or when one that its creator shipped was last
+    used: UTC, as in an event.
     """
 
     place: Place = Place.UNKNOWN
@@ -130,8 +131,9 @@ def _check_pack(event: Event, states: Mapping[str, ItemState], field: str) -> No
     if parent is None or sscc_of_uri(parent) is None:
         raise _refusal("things are packed into a logistic unit with an SSCC", f"{field}parentID", parent)
     state = states.get(parent, ItemState())
-    if state.place is Place.UNPACKED and state.ended:
-        _check_reuse(event, state.ended, f"{field}parentID", parent)
+    if state.place in (Place.UNPACKED, Place.SHIPPED) and state.ended:
+        _check_reuse(event, state, f"{field}parentID", parent)
+        state = ItemState()
     elif state.place not in (Place.UNKNOWN, Place.HERE):
         raise _item_refusal(f"is {_where(state)}; it cannot be filled here", f"{field}parentID", parent)
     elif state.filled:
@@ -143,11 +145,13 @@ def _check_pack(event: Event, states: Mapping[str, ItemState], field: str) -> No
         _check_free(child, states, f"{field}childEPCs[{number}]", "packed")
 
 
-def _check_reuse(event: Event, ended: str, path: str, uri: str) -> None:
-    """The same SSCC is another unit a year after the earlier one was unpacked."""
+def _check_reuse(event: Event, state: ItemState, path: str, uri: str) -> None:
+    """The same SSCC is another unit a year after the earlier one was unpacked, or shipped and not seen since."""
+    ended = state.ended or ""
     again = f"{int(ended[:4]) + 1}{ended[4:]}"
     if event.event_time < again:
-        message = f"was unpacked on {ended[:10]}: its SSCC can be used again from {again[:10]} on; use another one"
+        last = "unpacked" if state.place is Place.UNPACKED else "last used"
+        message = f"was {last} on {ended[:10]}: its SSCC can be used again from {again[:10]} on; use another one"
         raise LifecycleError(f"this item {message}", field=path, value=uri, rule=REUSE)
 
 
@@ -191,7 +195,7 @@ def _check_receive(event: Event, states: Mapping[str, ItemState], field: str) ->
         if state.parent is not None:
             raise _item_refusal(f"is inside {state.parent}: receive that one", path, uri)
         if state.place is Place.UNPACKED and state.ended:
-            _check_reuse(event, state.ended, path, uri)
+            _check_reuse(event, state, path, uri)
         elif state.place not in (Place.UNKNOWN, Place.EXPECTED, Place.SHIPPED):
             raise _item_refusal(f"is {_where(state)}; it cannot be received again", path, uri)
 

@@ -25,7 +25,7 @@ from packtrace.errors import DocumentError, LifecycleError
 from packtrace.facts import batch_number, logistic_number
 from packtrace.gs1 import expires_at, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
-from packtrace.rules import RULE, Movement, Place, check, items_to_know
+from packtrace.rules import RULE, ItemState, Movement, Place, check, items_to_know, movement
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.capture.corrections import Corrections, Goods, check_declared, emptying, said_of
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
@@ -54,6 +54,9 @@ class HandOver(Goods, Protocol):
 
     def before(self, session: Session, uris: Sequence[str]) -> list[Event]:
         """What is to be recorded of these logistic units before anything else is done with them."""
+
+    def check_gone(self, session: Session, unit: LogisticUnit, field: str) -> None:
+        """A unit that was shipped has arrived, so that its SSCC can be another's. Raises LifecycleError."""
 
     def shipped(self, session: Session, uris: Sequence[str], receiver: int, ship_rows: Sequence[int]) -> None:
         """The units were shipped: their pedigrees are to be handed to the receiver."""
@@ -268,7 +271,7 @@ class CaptureService:
         before = self._captured_before(session, entry)
         if before is not None:
             return before
-        states = self._store.states(session, items_to_know(event))
+        states = self._states(session, event)
         what = check(event, states, entry.field)
         if what in HANDLED:
             for earlier in self._hand_over.before(session, [uri for uri in items_to_know(event) if sscc_of_uri(uri)]):
@@ -277,6 +280,13 @@ class CaptureService:
         number, digest = self._add(session, entry, ledger)
         self._move(session, entry, what, ledger, number, calls)
         return Captured(event.event_id or entry.cbv_hash, entry.cbv_hash, digest, ledger.batch)
+
+    def _states(self, session: Session, event: Event) -> dict[str, ItemState]:
+        states = self._store.states(session, items_to_know(event))
+        parent = event.parent or ""
+        if movement(event) is Movement.PACK and parent in states and states[parent].place is Place.SHIPPED:
+            states[parent] = replace(states[parent], ended=self._store.last_use(session, parent))
+        return states
 
     def _add(self, session: Session, entry: Prepared, ledger: Ledger) -> tuple[int, bytes]:
         """Commit to the event and store it: its number here, and its digest."""
@@ -442,8 +452,11 @@ class CaptureService:
         inner = self._store.logistic_units(session, [uri for uri in event.children if sscc_of_uri(uri)])
         self._check_inner(session, entry, inner)
         parent = self._store.logistic_unit(session, event.parent)
+        if parent.place == Place.SHIPPED or parent.parent is not None:  # an SSCC may be used again
+            self._hand_over.check_gone(session, parent, f"{entry.field}parentID")
+            self._store.leave_behind(session, [parent.id or 0])
         parent.number, parent.filled_by = str(custody.number), number
-        parent.place, parent.partner, parent.note = int(Place.HERE), None, None  # an SSCC may be used again
+        parent.place, parent.partner, parent.note, parent.parent = int(Place.HERE), None, None, None
         session.add(parent)
         session.flush()
         self._store.put_inside(session, event.children, parent, Place.HERE)

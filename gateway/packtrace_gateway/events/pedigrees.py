@@ -12,6 +12,7 @@ from packtrace.commit.disclosure import NO_ITEMS, Disclosure, ShownItems, part_a
 from packtrace.commit.header import Header
 from packtrace.commit.items import Role
 from packtrace.commit.merkle import TILE_HEIGHT, TILE_WIDTH
+from packtrace.gs1 import sscc_of_uri
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.declarations import Known, beside, declared_by, known
 from packtrace_gateway.events.keys import Key
@@ -105,7 +106,7 @@ class PedigreeReader:
         wanted: dict[int, dict[str, int]] = {}
         for uri, (event, position, _, _) in self._store.units(self._session, uris).items():
             wanted.setdefault(event, {})[uri] = position
-        windows = {uri: Window(_FIRST, _EVER) for uri in uris}
+        windows = self._windows(uris)
         todo = windows
         while todo:
             parts = self._participations(todo)
@@ -135,6 +136,13 @@ class PedigreeReader:
         self._load(wanted)
         ordered = sorted(wanted, key=self._moment)
         return tuple(self._disclosure(self._events[number], wanted[number]) for number in ordered)
+
+    def _windows(self, uris: Collection[str]) -> dict[str, Window]:
+        """Packs from their beginning on, logistic units from when they were filled: their SSCCs may be used again."""
+        units = self._store.logistic_units(self._session, [uri for uri in uris if sscc_of_uri(uri)])
+        filled = {uri: unit.filled_by for uri, unit in units.items() if unit.filled_by is not None}
+        self._load(filled.values())
+        return {uri: Window(self._moment(filled[uri]) if uri in filled else _FIRST, _EVER) for uri in uris}
 
     def commissioning(self, uri: str) -> Disclosure | None:
         """A pack's commissioning, with no other item; None where the pack is not known here."""
@@ -212,9 +220,10 @@ class PedigreeReader:
             leave(parent, start, min(window.end, self._emptied(parent, start)))
 
     def _emptied(self, parent: str, start: Moment) -> Moment:
-        """When `parent` was unpacked as a whole after `start`."""
+        """When `parent` was unpacked as a whole after `start`, or just before its SSCC was another unit's."""
         if parent not in self._unpackings:  # asked for each of its children
-            self._unpackings[parent] = self._store.unpackings(self._session, parent)
+            again = [(time, number - 1) for time, number in self._store.fillings(self._session, parent)]
+            self._unpackings[parent] = self._store.unpackings(self._session, parent) + again
         return min((moment for moment in self._unpackings[parent] if moment > start), default=_EVER)
 
     def _moment(self, number: int) -> Moment:

@@ -58,6 +58,17 @@ _EMPTIED = (
     .where(_PART.prefix == bindparam("prefix"), _PART.suffix == bindparam("suffix"))
     .where(_PART.role == int(Role.PARENT), _EVENT.action == "DELETE", _EVENT.item_count == 1)
 )
+_FILLED = (
+    select(_EVENT.record_time, _EVENT.id)
+    .join_from(bulk.table_of(Participation), bulk.table_of(StoredEvent), _PART.event == _EVENT.id)
+    .where(_PART.prefix == bindparam("prefix"), _PART.suffix == bindparam("suffix"))
+    .where(_PART.role == int(Role.PARENT), _EVENT.action == "ADD")
+)
+_USED = (
+    select(_EVENT.event_time)
+    .join_from(bulk.table_of(Participation), bulk.table_of(StoredEvent), _PART.event == _EVENT.id)
+    .where(_PART.prefix == bindparam("prefix"), _PART.suffix == bindparam("suffix"))
+)
 
 
 class EventStore:
@@ -246,12 +257,32 @@ class EventStore:
             states[uri] = state(place, parent, False)
         return states
 
+    def last_use(self, session: Session, uri: str) -> str | None:
+        """When a logistic unit that was filled here last took part in an event, as that says; None for any other."""
+        unit = self.logistic_units(session, [uri]).get(uri)
+        if unit is None or unit.filled_by is None or session.get_one(StoredEvent, unit.filled_by).secret is None:
+            return None
+        times = [
+            time
+            for prefix, suffix in self.prefixes.keys(session, [uri]).values()
+            for (time,) in bulk.rows(session, _USED, prefix=prefix, suffix=suffix)
+        ]
+        return max(times, default=None)
+
     def unpackings(self, session: Session, uri: str) -> list[tuple[str, int]]:
         """When a logistic unit was unpacked as a whole, every time: the record time, and the event's number here."""
         return [
             (time, number)
             for prefix, suffix in self.prefixes.keys(session, [uri]).values()
             for time, number in bulk.rows(session, _EMPTIED, prefix=prefix, suffix=suffix)
+        ]
+
+    def fillings(self, session: Session, uri: str) -> list[tuple[str, int]]:
+        """When a logistic unit was filled, every time; see `unpackings`."""
+        return [
+            (time, number)
+            for prefix, suffix in self.prefixes.keys(session, [uri]).values()
+            for time, number in bulk.rows(session, _FILLED, prefix=prefix, suffix=suffix)
         ]
 
     def units(self, session: Session, uris: Iterable[str]) -> dict[str, tuple[int, int, int, int | None]]:
@@ -356,6 +387,16 @@ class EventStore:
             for chunk in bulk.chunks(suffixes):
                 statement = update(Unit).where(Unit.prefix == prefix, Unit.suffix.in_(chunk))  # type: ignore
                 session.execute(statement.values(parent=inside, place=int(place)), execution_options=_PLAIN)
+
+    def leave_behind(self, session: Session, parents: Sequence[int], but: Collection[int] = ()) -> None:
+        """What is recorded as being inside these units stayed elsewhere; not so the units in `but`."""
+        for chunk in bulk.chunks(parents):
+            packs = update(Unit).where(Unit.parent.in_(chunk))  # type: ignore
+            session.execute(packs.values(parent=None, place=int(Place.SHIPPED)), execution_options=_PLAIN)
+            query = select(LogisticUnit).where(LogisticUnit.parent.in_(chunk), LogisticUnit.id.not_in(but))  # type: ignore
+            for unit in session.execute(query).scalars():
+                unit.parent, unit.place = None, int(Place.SHIPPED)
+                session.add(unit)
 
     def empty(self, session: Session, parent: LogisticUnit) -> None:
         """All that is inside `parent` is inside nothing from now on, and here."""

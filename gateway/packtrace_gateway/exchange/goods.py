@@ -93,6 +93,17 @@ class GoodsService:
                 session.add(ShippedUnit(hand_over=number, unit=_id(units[uri]), goods=Goods.IN_TRANSIT))
         session.flush()
 
+    def check_gone(self, session: Session, unit: LogisticUnit, field: str) -> None:
+        """A unit that was shipped has arrived, so that its SSCC can be another's. Raises LifecycleError."""
+        outer = unit
+        while outer.parent is not None:
+            outer = session.get_one(LogisticUnit, outer.parent)
+        query = select(ShippedUnit).where(ShippedUnit.unit.in_((unit.id, outer.id)))  # type: ignore[attr-defined]
+        last = session.execute(query.order_by(ShippedUnit.hand_over.desc()).limit(1)).scalar()  # type: ignore
+        if last is not None and last.goods != Goods.RECEIVED:
+            why = f"its last shipment ({last.hand_over}) is {last.goods}: end that, then use the SSCC again"
+            raise LifecycleError(why, field=field, value=unit.uri, rule=RULE)
+
     def _newest_event(self, session: Session, uri: str) -> int:
         """The shipping event itself: it was stored a moment ago, in this transaction."""
         prefix, suffix = self._store.prefixes.keys(session, [uri])[uri]
@@ -322,13 +333,7 @@ class GoodsService:
         session.flush()
         # What was inside when it was here before, and is not now, stayed elsewhere.
         numbers = [_id(unit) for unit in units.values()]
-        for chunk in bulk.chunks(numbers):
-            statement = update(Unit).where(Unit.parent.in_(chunk))  # type: ignore
-            session.execute(statement.values(parent=None, place=int(Place.SHIPPED)), execution_options=_PLAIN)
-            query = select(LogisticUnit).where(LogisticUnit.parent.in_(chunk), LogisticUnit.id.not_in(numbers))  # type: ignore
-            for unit in session.execute(query).scalars():
-                unit.parent, unit.place = None, int(Place.SHIPPED)
-                session.add(unit)
+        self._store.leave_behind(session, numbers, numbers)
         return units
 
     def _packs(
@@ -448,6 +453,3 @@ def _number(arrival: Arrival) -> int:
 def _id(unit: LogisticUnit) -> int:
     assert unit.id is not None
     return unit.id
-
-
-_PLAIN = {"synchronize_session": False}

@@ -121,6 +121,11 @@ def _follow(
     action, children = header.core["action"], by_role.get(Role.CHILD, [])
     for parent in by_role.get(Role.PARENT, ()):
         if action == "ADD":
+            # Filled again, the SSCC is another unit's.
+            for child in contents.pop(parent, ()):
+                if inside.get(child) == parent:
+                    del inside[child]
+            inside.pop(parent, None)
             inside.update(dict.fromkeys(children, parent))
             contents.setdefault(parent, set()).update(children)
         elif action == "DELETE":

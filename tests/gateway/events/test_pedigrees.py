@@ -10,6 +10,7 @@ import pytest
 from houses import TIME, House, Town, event, pack_uri, packing, receiving, shipping, unit_uri, unpacking
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.commit.pedigree import Pedigree
@@ -18,6 +19,10 @@ from packtrace.evidence import examine
 from packtrace.gs1 import split_sgtin_uri
 from packtrace.rules import REUSE, Place
 from packtrace.scan import Scan
+from packtrace_gateway.exchange import check
+from packtrace_gateway.exchange.models import Goods, ShippedUnit
+from packtrace_gateway.fsck.places import check_containment
+from packtrace_gateway.fsck.report import Checked
 
 Shown = dict[bytes, set[str]]
 PACKS = 6
@@ -283,6 +288,65 @@ def test_an_sscc_used_again_after_a_year_is_another_unit(town: Town) -> None:
         states = maker.store.states(session, [second, third])
     assert (states[second].place, states[second].parent) == (Place.HERE, None)
     assert (states[third].place, states[third].parent) == (Place.SHIPPED, own)
+
+
+def test_its_creator_uses_an_sscc_again_a_year_after_it_was_shipped(town: Town) -> None:
+    """Of a pallet with a case in it both; nothing of the first year's is found in the next."""
+    maker, shop, other = town.houses(11, 30, 40)
+    pallet, case = unit_uri(1), unit_uri(2)
+    first, second, third, fourth = (pack_uri(number) for number in range(4))
+    maker.commission([first, second, third, fourth])
+    maker.pack(case, [first])
+    maker.pack(pallet, [case, second])
+    shop.accept(maker.package([pallet], maker.ship([pallet], shop), shop))
+    shop.receive([pallet])
+    shop.unpack(pallet)
+    other.accept(shop.package([case], shop.ship([case], other), other))
+    with pytest.raises(
+        LifecycleError, match="was last used on 2026-01-05: its SSCC can be used again from 2027"
+    ) as soon:
+        maker.pack(case, [third], time="2026-10-05T08:00:00.000Z")
+    assert (soon.value.value, soon.value.rule) == (case, REUSE)
+
+    for house in (maker, shop):
+        house.clock.ahead = timedelta(days=400)
+    later = "2027-01-05T08:00:00.000Z"
+    with pytest.raises(LifecycleError, match="is in transit: end that"):
+        maker.pack(case, [third], time=later)
+    with maker.database.write() as session:
+        session.execute(update(ShippedUnit).values(goods=Goods.RECEIVED))
+    with pytest.raises(LifecycleError, match="is shipped; it cannot be filled here"):
+        shop.pack(case, [second], time=later)  # it is the maker's
+    number = numbers_of(maker, case)
+    maker.pack(case, [third], time=later)
+    assert numbers_of(maker, case) != number, "another unit on chain"
+    maker.pack(pallet, [case, fourth], time=later)
+    with maker.database.read() as session:
+        states = maker.store.states(session, [first, second, third, fourth])
+        assert [(state.place, state.parent) for state in (states[uri] for uri in (first, second, third, fourth))] == [
+            (Place.SHIPPED, None),
+            (Place.SHIPPED, None),
+            (Place.HERE, case),
+            (Place.HERE, pallet),
+        ]
+        assert set(maker.read(session).contents([pallet])) == {pallet, case, third, fourth}
+        assert list(check_containment(session, Checked())) == []
+
+    package = maker.package([pallet], maker.ship([pallet], shop, time=later), shop)
+    assert len(Pedigree.from_cbor(package.pedigree).disclosures) == 4, "commissioned, packed twice, shipped"
+    assert check.opened(package).gaps == []
+    shop.accept(package)
+    shop.receive([pallet], time=later)
+    evidence = examine(Scan(*(split_sgtin_uri(third) or ("", ""))), shop.pedigree(third).disclosures)
+    assert [step.event.header.core["bizStep"] for step in evidence.steps] == [
+        "commissioning", "packing", "packing", "shipping", "receiving"
+    ]  # fmt: skip
+    with shop.database.read() as session:
+        assert list(check_containment(session, Checked())) == []
+    maker.seal()
+    before = maker.pedigree(first)
+    steps = examine(Scan(*(split_sgtin_uri(first) or ("", ""))), before.disclosures).steps
+    assert [step.event.header.core["eventTime"][:4] for step in steps] == ["2026"] * 4
 
 
 def numbers_of(house: House, unit: str) -> str | None:
