@@ -322,12 +322,17 @@ class Receiving:
         return stored
 
     def _share(self, sender: int, took: float) -> None:
-        """Who sends what takes long to check waits longer with the rest: the others' packages come in between."""
-        if took > SLOW_SECONDS:
+        """Who sends what takes long to check waits with the rest, where the others' packages can come in between."""
+        if took > SLOW_SECONDS and self._others_wait(sender):
             until = time.time() + min(took, LONGEST_WAIT) * REST
             mine = (Arrival.sender == sender, Arrival.state.in_(DUE), Arrival.next_try < until)  # type: ignore
             with self._database.write() as session:
                 session.execute(update(Arrival).where(*mine).values(next_try=until))  # type: ignore[arg-type]
+
+    def _others_wait(self, sender: int) -> bool:
+        others = (Arrival.sender != sender, Arrival.state.in_(DUE), due(Arrival.next_try))  # type: ignore[attr-defined]
+        with self._database.read() as session:
+            return session.execute(select(Arrival.id).where(*others).limit(1)).first() is not None  # type: ignore
 
     def _give_up_cut_off(self) -> None:
         """Uploads that ended long ago half way take no room for ever; the sender can begin anew."""

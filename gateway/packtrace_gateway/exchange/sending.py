@@ -105,8 +105,7 @@ class Sending:
         """One step for each hand-over that is due; the seconds until the next time."""
         self._find_batches()
         with self._database.read() as session:
-            open_ = or_(HandOver.state.in_((HandOverState.WAITING, *UNSENT)), _doubted())  # type: ignore[attr-defined]
-            query = select(HandOver).where(open_, due(HandOver.next_try))
+            query = select(HandOver).where(_open(), due(HandOver.next_try))
             hand_over = session.execute(query.order_by(HandOver.next_try).limit(1)).scalar()  # type: ignore[arg-type]
         if hand_over is None:
             return IDLE_SECONDS
@@ -124,7 +123,8 @@ class Sending:
         except Exception as error:  # a fault of this program must not stop the hand-overs behind it
             log.exception("hand-over %s cannot go on", hand_over.id)
             self._later(hand_over, f"an error of this gateway, see its log: {type(error).__name__}", LONGEST_SILENCE)
-        self._share(hand_over.receiver, time.monotonic() - began)
+        if hand_over.state != HandOverState.WAITING:  # what making it takes is not the partner's fault
+            self._share(hand_over.receiver, time.monotonic() - began)
         return 0.0
 
     def again(self, number: int) -> int:
@@ -154,9 +154,14 @@ class Sending:
             return new
 
     def _share(self, receiver: int, took: float) -> None:
-        """Who answers slowly waits longer with the rest: the others' hand-overs come in between."""
-        if took > SLOW_SECONDS:
+        """Who answers slowly waits longer with the rest, where the others' hand-overs can come in between."""
+        if took > SLOW_SECONDS and self._others_wait(receiver):
             self._postpone(receiver, min(took * REST, LONGEST_SILENCE))
+
+    def _others_wait(self, receiver: int) -> bool:
+        others = select(HandOver.id).where(HandOver.receiver != receiver, _open(), due(HandOver.next_try))  # type: ignore
+        with self._database.read() as session:
+            return session.execute(others.limit(1)).first() is not None
 
     def _postpone(self, receiver: int, seconds: float) -> None:
         until = time.time() + seconds
@@ -395,6 +400,11 @@ def _untold(receiver: Any) -> tuple[Any, ...]:
     mine = (HandOver.kind == COMMISSIONING, HandOver.event == CommissionedBatch.event, HandOver.receiver == receiver)
     told = select(HandOver.event).where(*mine)  # type: ignore
     return CommissionedBatch.state.not_in(NOT_ON_CHAIN), ~told.exists()  # type: ignore[attr-defined]
+
+
+def _open() -> ColumnElement[bool]:
+    """Not at its end."""
+    return or_(HandOver.state.in_((HandOverState.WAITING, *UNSENT)), _doubted())  # type: ignore[attr-defined]
 
 
 def _doubted() -> ColumnElement[bool]:

@@ -331,11 +331,40 @@ def test_a_clock_that_was_ahead_holds_nothing_up(world: Any, by_hand: Any) -> No
     shop.wait_arrival(pallet)
 
 
+def next_try(party: Any, hand_over: int) -> float:
+    with party.gateway.database.read() as session:
+        return float(session.get_one(HandOver, hand_over).next_try)
+
+
+def test_a_package_that_takes_long_to_make_is_sent_at_once(
+    world: Any, by_hand: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "SLOW_SECONDS", -1.0)
+    monkeypatch.setattr(sending, "REST", 1e6)
+    plant = world[PLANT]
+    pallet, other = (world.pallet()[0] for _ in range(2))
+    by_hand.package(world, PLANT, SHOP, other)
+    with world.holding(PLANT, "hand-over"):
+        plant.capture(plant.ship(PHARMACY, [pallet]))
+        by_hand.release(plant, other)  # due too, and somebody else's
+
+        def made() -> bool:
+            with plant.gateway.database.write() as session:
+                session.get_one(HandOver, plant.shipment(other)["id"]).next_try = time.time() - 1
+                session.get_one(HandOver, plant.shipment(pallet)["id"]).next_try = 0.0
+            sending.Sending.run_once(plant.gateway.exchange.sending)
+            return bool(plant.shipment(pallet)["state"] == "ready")
+
+        world.wait(made)
+        assert next_try(plant, plant.shipment(pallet)["id"]) == 0.0
+    world[PHARMACY].wait_arrival(pallet)
+
+
 def test_a_slow_partner_does_not_hold_the_others_up(world: Any, by_hand: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     plant = world[PLANT]
-    pallets = [world.pallet()[0] for _ in range(2)]
-    for pallet in pallets:
-        by_hand.package(world, PLANT, PHARMACY, pallet)
+    pallets = [world.pallet()[0] for _ in range(3)]
+    for pallet, receiver in zip(pallets, (PHARMACY, PHARMACY, SHOP), strict=True):
+        by_hand.package(world, PLANT, receiver, pallet)
     monkeypatch.setattr(sending, "SLOW_SECONDS", -1.0)
     monkeypatch.setattr(sending, "REST", 1e6)
     with world.holding(PLANT, "hand-over"):
@@ -344,7 +373,11 @@ def test_a_slow_partner_does_not_hold_the_others_up(world: Any, by_hand: Any, mo
             session.get_one(HandOver, numbers[0]).next_try = 0.0
             session.get_one(HandOver, numbers[1]).next_try = 0.1
         sending.Sending.run_once(plant.gateway.exchange.sending)
-        with plant.gateway.database.read() as session:
-            assert session.get_one(HandOver, numbers[1]).next_try > time.time() + 100
+        assert next_try(plant, numbers[1]) == 0.1, "nobody else waits"
+        with plant.gateway.database.write() as session:
+            session.get_one(HandOver, numbers[0]).next_try = 0.0
+            session.get_one(HandOver, numbers[2]).next_try = 0.2
+        sending.Sending.run_once(plant.gateway.exchange.sending)
+        assert next_try(plant, numbers[1]) > time.time() + 100
     for pallet in pallets:
         by_hand.release(plant, pallet)
