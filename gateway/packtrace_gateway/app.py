@@ -41,6 +41,7 @@ from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import correction_routes, unit_routes
 from packtrace_gateway.exchange import people as people_routes
 from packtrace_gateway.exchange import routes as exchange_routes
+from packtrace_gateway.exchange.accepted import AcceptedData
 from packtrace_gateway.exchange.client import PartnerClient
 from packtrace_gateway.exchange.custody import CustodyService
 from packtrace_gateway.exchange.directory import Directory
@@ -144,7 +145,7 @@ def build(settings: Settings) -> Gateway:
         requests=RequestVerifier(directory, settings.party, settings.company),
         client=client,
         sending=Sending(settings, database, store, directory, client),
-        receiving=Receiving(settings, database, keys, directory, reader, goods),
+        receiving=Receiving(settings, database, keys, directory, reader, AcceptedData(store, goods)),
         custody=CustodyService(settings, database, store, outbox, reader, goods, capture, missing),
         missing=missing,
         locator=Locator(settings, database, store, keys, directory, client),

@@ -14,9 +14,14 @@ from packtrace.errors import ChainError, EvidenceError, LifecycleError
 from packtrace.rules import RULE
 from packtrace_gateway.db import Database
 from packtrace_gateway.exchange import package as packages
+from packtrace_gateway.exchange.accepted import (
+    AcceptedData,
+    ContradictionError,
+    OpenShipmentError,
+    UnknownEventError,
+)
 from packtrace_gateway.exchange.check import GAP, ChainFacts, Contents, compared, gathered, held, opened
 from packtrace_gateway.exchange.directory import Directory
-from packtrace_gateway.exchange.goods import ContradictionError, GoodsService, OpenShipmentError, UnknownEventError
 from packtrace_gateway.exchange.models import PIECE_BYTES, Arrival, ArrivalPiece, ArrivalState
 from packtrace_gateway.exchange.receipts import LONGEST_REASON, MOST_REASONS, Outcome, Receipt
 from packtrace_gateway.exchange.signing import Signed
@@ -56,14 +61,14 @@ class Receiving:
         keys: KeyRing,
         directory: Directory,
         reader: ChainReader,
-        goods: GoodsService,
+        data: AcceptedData,
     ) -> None:
         self._party, self._company = settings.party, settings.company
         self._database = database
         self._keys = keys
         self._network = directory.network
         self._reader = reader
-        self._goods = goods
+        self._data = data
 
     # ---- as it comes ----
 
@@ -159,7 +164,7 @@ class Receiving:
                     value=number,
                     rule=RULE,
                 )
-            self._goods.check_open(session, arrival)
+            self._data.check_open(session, arrival)
             log.info("package %s of party %d is checked again for %s", _name(arrival), arrival.sender, caller)
             again = (Arrival.sender == arrival.sender, Arrival.kind == packages.CORRECTION)
             beside = and_(*again, Arrival.state == ArrivalState.QUARANTINED)  # type: ignore[arg-type]
@@ -186,7 +191,7 @@ class Receiving:
                     value=number,
                     rule=RULE,
                 )
-            self._goods.check_open(session, arrival)
+            self._data.check_open(session, arrival)
             log.warning("package %s of party %d is accepted by %s: %s", _name(arrival), arrival.sender, caller, reason)
             accepted = {"findings": gaps, "by": caller, "reason": reason, "time": int(time.time())}
             arrival.acknowledged = orjson.dumps(accepted).decode()
@@ -254,7 +259,7 @@ class Receiving:
                 stored = self._due(session, arrival)
                 if stored is not None:
                     self._decide(session, stored, "accepted", [])
-                    self._goods.arrived(session, stored, contents, held(contents.package, chain.facts))
+                    self._data.arrived(session, stored, contents, held(contents.package, chain.facts))
         except UnknownEventError as error:
             self._wait_or_quarantine(arrival, contents.package, [str(error)])
         except OpenShipmentError as error:
@@ -282,7 +287,7 @@ class Receiving:
                 return
             self._decide(session, stored, "quarantined", reasons, told)
             if package is not None:
-                self._goods.doubted(session, package, reasons[0])
+                self._data.doubted(session, package, reasons[0])
 
     def _decide(
         self, session: Session, arrival: Arrival, outcome: Outcome, reasons: list[str], told: str | None = None

@@ -26,6 +26,7 @@ from packtrace_gateway.events.models import CommissionedBatch
 from packtrace_gateway.events.pedigrees import PedigreeReader
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import check
+from packtrace_gateway.exchange.accepted import AcceptedData
 from packtrace_gateway.exchange.goods import GoodsService
 from packtrace_gateway.exchange.models import Arrival, ArrivalState
 from packtrace_gateway.exchange.package import SHIPMENT, Package
@@ -73,7 +74,7 @@ class House:
     outbox: Outbox
     capture: CaptureService
     products: ProductService
-    goods: GoodsService
+    data: AcceptedData
     sealer: Sealer
     clock: "Clock"
     arrivals: Iterator[int] = field(default_factory=itertools.count)
@@ -146,7 +147,7 @@ class House:
             )
             session.add(arrival)
             session.flush()
-            self.goods.arrived(session, arrival, contents)
+            self.data.arrived(session, arrival, contents)
 
 
 def event(kind: Any, action: Any, step: str | None, time: str, **fields: Any) -> Event:
@@ -213,4 +214,4 @@ class Town:
                 if other != party:
                     session.add(Partner(gln=gln(other), party=other, company=other, salt=bytes(16), name="Partner"))
         sealer = Sealer(own, database, store, outbox, NO_NODE, self._deployment)
-        return House(party, database, store, outbox, capture, products, goods, sealer, clock)
+        return House(party, database, store, outbox, capture, products, AcceptedData(store, goods), sealer, clock)

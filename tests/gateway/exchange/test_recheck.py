@@ -12,7 +12,7 @@ from packtrace.product import gtin_hash
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.events.models import StoredEvent
 from packtrace_gateway.events.store import seal_bytes, stored_seal
-from packtrace_gateway.exchange import goods, receiving, sending
+from packtrace_gateway.exchange import accepted, receiving, sending
 from packtrace_gateway.exchange.errors import PartnerError
 from packtrace_gateway.exchange.models import PIECE_BYTES, Arrival, HandOver, HandOverPiece
 from packtrace_gateway.exchange.package import digest, from_cbor
@@ -208,7 +208,7 @@ def test_a_pack_that_is_expected_in_one_shipment_is_not_taken_out_of_it_by_anoth
     wholesaler.capture(wholesaler.pack(first, packs[:1]), wholesaler.ship(SHOP, [first]))
     shop.wait_arrival(first)
     with wholesaler.gateway.database.write() as session:  # it says that the pack is in two totes
-        wholesaler.gateway.store.put_inside(session, packs[:1], None, goods.Place.HERE)
+        wholesaler.gateway.store.put_inside(session, packs[:1], None, accepted.Place.HERE)
     wholesaler.capture(wholesaler.pack(second, packs[:1]), wholesaler.ship(SHOP, [second]))
     waiting = shop.wait_arrival(second, "waiting")
     assert "expected in another shipment" in waiting["reasons"][0]
@@ -304,17 +304,17 @@ def test_a_fault_while_a_package_is_stored_gives_no_receipt(world: Any, monkeypa
     """The sender would take its data for delivered."""
     plant, pharmacy = world[PLANT], world[PHARMACY]
     pallet, _, _ = world.pallet()
-    arrived = goods.GoodsService.arrived
+    arrived = accepted.AcceptedData.arrived
     receipts: list[Any] = []
 
     def broken(*_args: Any) -> None:
         raise OSError("no room on the disk")
 
-    monkeypatch.setattr(goods.GoodsService, "arrived", broken)
+    monkeypatch.setattr(accepted.AcceptedData, "arrived", broken)
     plant.capture(plant.ship(PHARMACY, [pallet]))
     waiting = pharmacy.wait_arrival(pallet, "waiting")
     receipts.append(waiting["receipt"])
-    monkeypatch.setattr(goods.GoodsService, "arrived", arrived)
+    monkeypatch.setattr(accepted.AcceptedData, "arrived", arrived)
     pharmacy.wait_arrival(pallet)
     assert receipts == [None]
 
