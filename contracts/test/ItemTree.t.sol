@@ -63,6 +63,9 @@ contract ItemTreeTest {
         require(!this.holds(root ^ bytes32(uint256(1) << bit), count, index, leaves[index], path), "another root");
         require(!this.holds(root, count, index, leaves[index], Tree.appended(path, root)), "a node too many");
         require(!this.holds(root, count, index, leaves[index], shorter(path)), "a node too few");
+        bytes32[] memory longer = Tree.appended(path, "more");
+        require(!this.holds(Tree.nodeHash("more", root), count, index, leaves[index], longer), "a tree above, left");
+        require(!this.holds(Tree.nodeHash(root, "more"), count, index, leaves[index], longer), "a tree above, right");
         path[uint256(keccak256(abi.encode(seed))) % path.length] ^= bytes32(uint256(1) << bit);
         require(!this.holds(root, count, index, leaves[index], path), "another node");
     }

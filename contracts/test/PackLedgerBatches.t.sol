@@ -286,7 +286,8 @@ contract PackLedgerBatchesTest is Fixture {
         assertTrue(recall == 2 && recalledAt == NOW + 10, "recall");
     }
 
-    function test_facts_of_a_unit_that_nobody_made_are_all_zero() external view {
+    function test_facts_of_a_unit_that_nobody_made_are_all_zero() external {
+        recallBatch(AGENCY_KEY, 0, 0, IRecallBoard.Kind.RECALLED); // unit 77 would be of batch 0, and its holder nobody
         (
             Status status,
             IPackLedger.Batch memory data,

@@ -272,6 +272,16 @@ contract PackLedgerLiftTest is Fixture {
         assertStatus(unit + 1, Status.ACTIVE);
     }
 
+    function test_expired_or_recalled_units_are_lifted_and_stay_unsaleable() external {
+        change(MAKER_KEY, Status.LOCKED, packed(unit, unit + 1));
+        recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.RECALLED);
+        assertEq(lift(MAKER_KEY, AGENCY_KEY, packed(unit)), hex"07", "recalled");
+        vm.warp(EXPIRES);
+        assertEq(lift(MAKER_KEY, AGENCY_KEY, packed(unit + 1)), hex"07", "expired");
+        bytes memory outcomes = change(PHARMACY_KEY, Status.SUPPLIED, packed(unit + 1)).outcomes;
+        assertEq(outcomes, abi.encodePacked(refusal(Refusal.EXPIRED)), "supplied");
+    }
+
     function test_lift_is_recorded_under_the_holders_consent() external {
         change(MAKER_KEY, Status.LOCKED, packed(unit));
         bytes memory units = packed(unit, unit + 1);
