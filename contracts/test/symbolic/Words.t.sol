@@ -59,6 +59,7 @@ contract KeyWordCheck {
         key = data;
         KeyWord word = keyWordOf(key);
         assert(word.partyOf() == data.party);
+        assert(word.numberOf() == data.number);
         assert(word.dailyCapOf() == data.dailyCap);
         assert(word.mayAll(purposes) == (data.purposes & purposes == purposes));
     }
@@ -68,7 +69,7 @@ contract KeyWordCheck {
         uint256 time
     ) external {
         key = data;
-        bool valid = data.revokedAt == 0 && data.suspendedSince == 0 && data.validFrom <= time && time < data.validUntil;
+        bool valid = data.revokedAt == 0 && !data.suspended && data.validFrom <= time && time < data.validUntil;
         assert(keyWordOf(key).validAt(time) == valid);
     }
 
@@ -76,8 +77,8 @@ contract KeyWordCheck {
         key = data;
         uint256 word = uint256(data.party) | (uint256(data.purposes) << 32) | (uint256(data.validFrom) << 40)
             | (uint256(data.validUntil) << 80) | (uint256(data.revokedAt) << 120)
-            | (uint256(data.compromisedSince) << 160) | (uint256(data.suspendedSince) << 200)
-            | (uint256(data.dailyCap) << 240);
+            | (uint256(data.compromisedSince) << 160) | (uint256(data.suspended ? 1 : 0) << 200)
+            | (uint256(data.number) << 208) | (uint256(data.dailyCap) << 232);
         assert(KeyWord.unwrap(keyWordOf(key)) == word);
         assert(sizeOfKey() == 1);
     }
