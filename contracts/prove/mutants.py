@@ -87,6 +87,10 @@ def span(node: dict[str, Any]) -> tuple[int, int]:
     return start, start + length
 
 
+def on_one_line(code: bytes) -> str:
+    return re.sub(r"\s+", " ", code.decode())
+
+
 def names_a_slot(statement: dict[str, Any]) -> bool:
     """It says where a variable of the function lies in storage, without which the function does not compile."""
     named = statement.get("expression", {}).get("leftHandSide", {}).get("typeDescriptions", {}).get("typeString", "")
@@ -139,7 +143,7 @@ class Mutator:
             return f"{name}Unless({self._add(node, name, 'no modifier')})".encode()
         inner = self._inside(node, start, end)
         for changed in self._changes(node, parent):
-            number = self._add(node, self._text(node), changed)
+            number = self._add(node, *self._shown(node, parent, changed))
             inner = f"(mutated({number}) ? {changed} : ".encode() + inner + b")"
         return inner
 
@@ -181,6 +185,14 @@ class Mutator:
         if kind == "MemberAccess" and node["expression"].get("name") in ("Roles", "Purposes"):
             yield "0"
 
+    def _shown(self, node: dict[str, Any], parent: dict[str, Any], changed: str) -> tuple[str, str]:
+        """The code and what is instead, as they are told: an argument with its whole call."""
+        if parent["nodeType"] != "FunctionCall":
+            return self._text(node), changed
+        (start, end), (begin, stop) = span(parent), span(node)
+        call = self.source.text[start:begin] + changed.encode() + self.source.text[stop:end]
+        return self._text(parent), on_one_line(call)
+
     def _with(self, node: dict[str, Any], operator: str) -> str:
         """This operation with another operator."""
         return f"{self._text(node['leftExpression'])} {operator} {self._text(node['rightExpression'])}"
@@ -197,7 +209,7 @@ class Mutator:
         return self.source.text[start:end]
 
     def _text(self, node: dict[str, Any]) -> str:
-        return re.sub(r"\s+", " ", self._whole(node).decode())
+        return on_one_line(self._whole(node))
 
 
 def syntax_trees(files: dict[str, str]) -> dict[str, dict[str, Any]]:
