@@ -28,6 +28,7 @@ from packtrace_gateway.access.guard import Guard, require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.alerts import routes as alert_routes
+from packtrace_gateway.alerts.duplicates import DuplicateService
 from packtrace_gateway.alerts.service import AlertService
 from packtrace_gateway.batches import routes as batch_routes
 from packtrace_gateway.batches.held import HeldBatches
@@ -95,6 +96,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     serial_routes.router,
     label_routes.router,
     alert_routes.router,
+    alert_routes.duplicates,
     product_routes.router,
     partner_routes.router,
     people_routes.router,
@@ -178,6 +180,7 @@ def build(settings: Settings) -> Gateway:
         status=StatusService(settings, database, store, outbox, capture, verify),
         joint=JointService(settings, database, store, outbox, reader, keys, verify),
         alerts=AlertService(settings, database),
+        duplicates=DuplicateService(database, store, node, deployment, keys),
     )
     _check_node_at_start(gateway)
     _add_workers(gateway)

@@ -9,6 +9,7 @@ from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
 from packtrace.chain.nodes import Nodes
 from packtrace_gateway.access.service import AccessService
+from packtrace_gateway.alerts.duplicates import DuplicateService
 from packtrace_gateway.alerts.service import AlertService
 from packtrace_gateway.batches.held import HeldBatches
 from packtrace_gateway.batches.service import BatchService
@@ -56,6 +57,7 @@ class Gateway:
     status: StatusService
     joint: JointService
     alerts: AlertService
+    duplicates: DuplicateService
 
 
 async def _of_request(request: Request) -> Gateway:  # async, so that it costs no thread

@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from packtrace.facts import Refusal, Status
+from packtrace.gs1 import keys as gs1_keys
+from packtrace.scan import Scan
 from packtrace.verdict import case_number
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
@@ -14,8 +16,16 @@ from packtrace_gateway.alerts.service import MAX_LISTED
 from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
+duplicates = APIRouter(prefix="/duplicates", tags=["alerts"])
 WORKERS = (Role.QUALITY, Role.REGULATOR, Role.DISPENSER, Role.WAREHOUSE)
 Worker = Annotated[Caller, Depends(require(*WORKERS))]
+
+
+class Serial(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    gtin: str
+    serial: str
 
 
 class Remark(BaseModel):
@@ -55,10 +65,30 @@ def close_alert(number: RowNumber, remark: Remark, gateway: GatewayDependency, c
     gateway.alerts.close(number, caller.name, remark.text)
 
 
+@duplicates.post("/prove")
+def prove_duplicate(
+    named: Serial, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(Role.QUALITY, Role.REGULATOR))]
+) -> dict[str, Any]:
+    """Prove on chain that two packs have one serial number, when both commissionings are stored here (one of them in a
+    package in quarantine): both are flagged, and the serial becomes public.
+    """
+    scan = Scan(gs1_keys.gtin(named.gtin), gs1_keys.serial(named.serial))
+    proof, receipt = gateway.duplicates.prove(scan, caller)
+    units = [str(opening.unit) for opening in (proof.unit, proof.twin)]
+    return {"uri": proof.uri.decode(), "units": units, "block": receipt.block_number}
+
+
+def _kind(alert: Alert) -> str:
+    """Twins were seen here, and are not proven on chain."""
+    if alert.twin is not None:
+        return "duplicate" if alert.block else "twins"
+    return "conflict" if alert.refusal else "restored"
+
+
 def _view(alert: Alert) -> dict[str, Any]:
     return {
         "number": alert.number,
-        "kind": "duplicate" if alert.twin is not None else "conflict" if alert.refusal else "restored",
+        "kind": _kind(alert),
         "unit": str(alert.unit),
         "twin": None if alert.twin is None else str(alert.twin),
         "case": case_number(alert.call),

@@ -1,7 +1,6 @@
 """Opening alerts from the followed chain, and working them."""
 
 import time
-from hashlib import sha256
 
 from sqlalchemy import select, update
 from sqlmodel import Session
@@ -9,6 +8,7 @@ from sqlmodel import Session
 from packtrace.errors import LifecycleError
 from packtrace.facts import Refusal, Status, batch_of_unit
 from packtrace.receipt import REFUSED
+from packtrace_gateway.alerts.duplicates import pair_hash
 from packtrace_gateway.alerts.models import Alert, AlertComment
 from packtrace_gateway.db import Database
 from packtrace_gateway.ledger import service as ledger
@@ -57,7 +57,7 @@ class AlertService(Listener):
         why = self._concern(session, duplicate.unit)
         if why is None:
             return
-        pair = sha256(b"".join(unit.to_bytes(8) for unit in (duplicate.unit, duplicate.twin))).digest()
+        pair = pair_hash(duplicate.unit, duplicate.twin)
         known = session.execute(select(Alert).where(Alert.call == pair)).scalar()  # type: ignore[arg-type]
         alert = known or Alert(
             unit=duplicate.unit,
@@ -70,6 +70,7 @@ class AlertService(Listener):
             time=duplicate.time,
             why=why,
         )
+        alert.found = duplicate.found
         alert.block, alert.time, alert.retracted = duplicate.block_number, duplicate.time, False
         session.add(alert)
 

@@ -9,6 +9,7 @@ from sqlmodel import Session
 
 from packtrace.commit.disclosure import VerifiedEvent
 from packtrace.errors import LifecycleError
+from packtrace.facts import unit_number
 from packtrace.gs1 import sscc_of_uri
 from packtrace.rules import RULE, ItemState, Place
 from packtrace_gateway.events import bulk
@@ -35,6 +36,17 @@ UNIT_COLUMNS = ("prefix", "suffix", "event", "position", "place", "parent")
 
 class ContradictionError(LifecycleError):
     """A package says of an item what cannot be, by what is recorded here."""
+
+
+class TwinsError(ContradictionError):
+    """Two commissionings of one serial number: `event` and `position` of the one that is known here, and `twin`, the
+    number on chain of the other.
+    """
+
+    def __init__(self, uri: str, event: int, position: int, twin: int) -> None:
+        message = "the package has a pack that is known from another commissioning: two packs with one serial"
+        super().__init__(message, value=uri, rule=RULE)
+        self.event, self.position, self.twin = event, position, twin
 
 
 class UnknownEventError(LifecycleError):
@@ -183,7 +195,7 @@ class AcceptedData:
         """New packs get their rows; those that are known already get their new parent."""
         packs = {uri: where for uri, where in contents.packs().items() if uri in contents.inside}
         known = self._store.units(session, packs)
-        _check_commissionings(packs, known, events)
+        _check_commissionings(contents, packs, known, events)
         new = [uri for uri in packs if uri not in known]
         prefixes = self._store.prefixes.stored(session, {split(uri)[0] for uri in new})
         rows = []
@@ -205,7 +217,7 @@ class AcceptedData:
         """Packs of ours that others commissioned: we answer for them, wherever they are."""
         packs = contents.packs()
         known = self._store.units(session, packs)
-        _check_commissionings(packs, known, events)
+        _check_commissionings(contents, packs, known, events)
         new = [uri for uri in packs if uri not in known]
         prefixes = self._store.prefixes.stored(session, {split(uri)[0] for uri in new})
         rows = [
@@ -276,14 +288,16 @@ def _check_first(session: Session, erroneous: StoredEvent, declaration: Verified
 
 
 def _check_commissionings(
+    contents: Contents,
     packs: Mapping[str, tuple[bytes, int]],
     known: Mapping[str, tuple[int, int, int, int | None]],
     events: Mapping[bytes, int],
 ) -> None:
     for uri, (event, position, _, _) in known.items():
-        if (event, position) != (events[packs[uri][0]], packs[uri][1]):
-            message = "the package has a pack that is known from another commissioning: two packs with one serial"
-            raise ContradictionError(message, value=uri, rule=RULE)
+        digest, shown = packs[uri]
+        if (event, position) != (events[digest], shown):
+            number = next(batch.number for batch in contents.batches if batch.event.digest == digest)
+            raise TwinsError(uri, event, position, unit_number(number, shown))
 
 
 def _number(arrival: Arrival) -> int:

@@ -12,12 +12,14 @@ from sqlmodel import Session
 from packtrace.chain.facts import ChainReader
 from packtrace.errors import ChainError, EvidenceError, LifecycleError
 from packtrace.rules import RULE
+from packtrace_gateway.alerts.duplicates import twins_seen
 from packtrace_gateway.db import Database
 from packtrace_gateway.exchange import package as packages
 from packtrace_gateway.exchange.accepted import (
     AcceptedData,
     ContradictionError,
     OpenShipmentError,
+    TwinsError,
     UnknownEventError,
 )
 from packtrace_gateway.exchange.check import GAP, ChainFacts, Contents, compared, gathered, held, opened
@@ -265,7 +267,8 @@ class Receiving:
         except OpenShipmentError as error:
             self._wait_or_quarantine(arrival, contents.package, [str(error)], CONTRADICTION)
         except ContradictionError as error:
-            self._quarantine(arrival, contents.package, [str(error)], CONTRADICTION)
+            twins = error if isinstance(error, TwinsError) else None
+            self._quarantine(arrival, contents.package, [str(error)], CONTRADICTION, twins)
 
     def _wait_or_quarantine(
         self, arrival: Arrival, package: packages.Package, reasons: list[str], told: str | None = None
@@ -277,9 +280,14 @@ class Receiving:
             self._wait(arrival, reasons)
 
     def _quarantine(
-        self, arrival: Arrival, package: packages.Package | None, reasons: list[str], told: str | None = None
+        self,
+        arrival: Arrival,
+        package: packages.Package | None,
+        reasons: list[str],
+        told: str | None = None,
+        twins: TwinsError | None = None,
     ) -> None:
-        """`told` is what the sender learns instead of the reasons."""
+        """`told` is what the sender learns instead of the reasons; two packs with one serial open an alert."""
         log.warning("package %s of party %d: %s", _name(arrival), arrival.sender, "; ".join(reasons[:3]))
         with self._database.write() as session:
             stored = self._due(session, arrival)
@@ -288,6 +296,8 @@ class Receiving:
             self._decide(session, stored, "quarantined", reasons, told)
             if package is not None:
                 self._data.doubted(session, package, reasons[0])
+            if twins is not None:
+                twins_seen(session, self._company, twins.event, twins.position, twins.twin, arrival.sender)
 
     def _decide(
         self, session: Session, arrival: Arrival, outcome: Outcome, reasons: list[str], told: str | None = None

@@ -124,3 +124,30 @@ def test_the_holders_own_qualified_person_releases_or_withdraws_what_was_made_fo
         for what in ("release", "withdraw"):
             assert plant.http.post(f"/batches/{numbers[lot]}/{what}").status_code == 409
     assert world[PHARMACY].http.post(f"/batches/{numbers['H1']}/release").status_code == 404
+
+
+def test_two_commissionings_of_one_serial_open_an_alert_and_are_proven(world: Any, contractor: Any) -> None:
+    plant, (pack,) = world[PLANT], world.packs(1)
+    gtin, serial = pack.removeprefix("https://id.gs1.org/01/").split("/21/")
+    world.lot([pack])
+    named = {"gtin": gtin, "serial": serial}
+    assert plant.http.post("/duplicates/prove", json=named).status_code == 404
+    made(world, contractor, [pack])
+
+    def alert() -> Any:
+        found = [one for one in plant.get("/alerts") if one["twin"] is not None]
+        return found[0] if found else None
+
+    world.wait(alert)
+    seen = alert()
+    assert (seen["kind"], seen["block"], seen["party"], seen["why"]) == ("twins", 0, CONTRACTOR, "holder")
+    proof = plant.post("/duplicates/prove", named)
+    assert (proof["uri"], sorted(proof["units"])) == (pack, sorted([seen["unit"], seen["twin"]]))
+    world.wait(lambda: alert()["kind"] == "duplicate")
+    assert (alert()["number"], alert()["block"]) == (seen["number"], proof["block"])
+    (comment,) = plant.get(f"/alerts/{seen['number']}")["comments"]
+    assert comment["text"].startswith(f"Proved on chain, block {proof['block']}, by order of API key ")
+    assert plant.verify(pack)["words"] == "reported suspect"
+    again = plant.post("/duplicates/prove", named)  # does nothing
+    assert again["units"] == proof["units"]
+    assert len([one for one in plant.get("/alerts") if one["twin"] is not None]) == 1
