@@ -672,8 +672,11 @@ def test_who_ordered_it_is_shown_wherever_it_is_asked(plant: Plant, lot: Lot) ->
         recall = plant.post("/recalls", {"gtin": GTIN, "lot": made.lot, "kind": "withdrawn", "notice": "."})["outbox"]
     finally:
         plant.key = day
-    (order,) = plant.batches(made)[0]["orders"]
-    assert (order["what"], order["key"], order["name"]) == ("release", row.id, "the night shift")
+    orders = plant.batches(made)[0]["orders"]
+    assert [(order["what"], order["key"], order["name"]) for order in orders] == [
+        ("release", row.id, "the night shift"),
+        ("propose", row.id, "the night shift"),  # by its capture
+    ]
     assert plant.operation(operation)["orderedBy"] == orderer
     assert plant.operation(reversal)["orderedBy"] == orderer
     (notice,) = [one for one in plant.get("/recalls") if one["outbox"] == recall]

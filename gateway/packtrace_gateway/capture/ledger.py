@@ -74,6 +74,7 @@ class LedgerCalls:
                 args=[numbers[at : at + MOST_NUMBERS], *more],
                 key="operate",
                 reference=reference,
+                caller=self.caller,
             )
             for at in range(0, len(numbers), MOST_NUMBERS)
         ]
@@ -99,5 +100,6 @@ class LedgerCalls:
                 args=[self._registrations],
                 key="operate",
                 reference="register",
+                caller=self.caller,
             )
         self._registrations, self._children = [], 0

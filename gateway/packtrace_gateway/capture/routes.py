@@ -72,7 +72,9 @@ def event_state(
     return gateway.capture.state(event_id)
 
 
-async def _captured(request: Request, service: Callable[[bytes, Collection[Role]], Answer], caller: Caller) -> Answer:
+async def _captured(
+    request: Request, service: Callable[[bytes, Collection[Role], Caller], Answer], caller: Caller
+) -> Answer:
     behaviour = request.headers.get(ERROR_BEHAVIOUR, "rollback")
     if behaviour != "rollback":
         raise DocumentError(
@@ -82,7 +84,7 @@ async def _captured(request: Request, service: Callable[[bytes, Collection[Role]
             rule="rollback",
         )
     threads: CapacityLimiter = request.app.state.capturing
-    return await run_sync(service, await _json(request), caller.roles, limiter=threads)
+    return await run_sync(service, await _json(request), caller.roles, caller, limiter=threads)
 
 
 async def _json(request: Request) -> bytes:

@@ -26,7 +26,7 @@ from packtrace.facts import batch_number, logistic_number
 from packtrace.gs1 import expires_at, sscc_of_uri
 from packtrace.product import Product, sscc_commitment
 from packtrace.rules import RULE, ItemState, Movement, Place, check, items_to_know, movement
-from packtrace_gateway.access.models import Role
+from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.capture.corrections import Corrections, Goods, check_declared, emptying, said_of
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.capture.roles import check_roles
@@ -121,14 +121,16 @@ class CaptureService:
         self._corrections = Corrections(store, hand_over)
         self._clock = clock
 
-    def capture(self, document: bytes, roles: Collection[Role] = frozenset(Role)) -> list[Captured]:
+    def capture(
+        self, document: bytes, roles: Collection[Role] = frozenset(Role), caller: Caller | None = None
+    ) -> list[Captured]:
         """Capture an EPCIS document (or a bare event) in JSON, for a caller with these roles.
 
         Raises DocumentError, TooLargeError, ForbiddenError or LifecycleError, and then stores nothing.
         """
         read = read_document(document)
         if _is_bare(read):
-            return [self._capture_event(read.events[0], roles)]
+            return [self._capture_event(read.events[0], roles, caller)]
         if len(read.events) > MOST_EVENTS:
             raise TooLargeError(
                 f"a document has at most {MOST_EVENTS} events here; send it in parts",
@@ -140,9 +142,11 @@ class CaptureService:
             self._allowed(event, f"epcisBody.eventList[{number}].", roles) for number, event in enumerate(read.events)
         ]
         with self._database.write() as session:
-            return self.store(session, prepared)
+            return self.store(session, prepared, caller)
 
-    def capture_event(self, document: bytes, roles: Collection[Role] = frozenset(Role)) -> Captured:
+    def capture_event(
+        self, document: bytes, roles: Collection[Role] = frozenset(Role), caller: Caller | None = None
+    ) -> Captured:
         """Capture one bare event. Raises like `capture`."""
         read = read_document(document)
         if not _is_bare(read):
@@ -152,12 +156,12 @@ class CaptureService:
                 value="EPCISDocument",
                 rule="EPCIS 2.0, REST binding",
             )
-        return self._capture_event(read.events[0], roles)
+        return self._capture_event(read.events[0], roles, caller)
 
-    def _capture_event(self, event: Event, roles: Collection[Role]) -> Captured:
+    def _capture_event(self, event: Event, roles: Collection[Role], caller: Caller | None) -> Captured:
         prepared = self._allowed(event, "", roles)
         with self._database.write() as session:
-            (captured,) = self.store(session, [prepared])
+            (captured,) = self.store(session, [prepared], caller)
         return captured
 
     def _allowed(self, event: Event, field: str, roles: Collection[Role]) -> Prepared:
@@ -201,9 +205,9 @@ class CaptureService:
         secret = salts.new_secret()
         return Prepared(event, field, event_hash(event), product, secret, items.build(items.items_of(event), secret))
 
-    def store(self, session: Session, prepared: Sequence[Prepared]) -> list[Captured]:
-        """Check, store and queue, in the caller's transaction."""
-        calls = LedgerCalls(self._outbox, session)
+    def store(self, session: Session, prepared: Sequence[Prepared], caller: Caller | None = None) -> list[Captured]:
+        """Check, store and queue, in the caller's transaction; `caller` is who sent it, where it came from outside."""
+        calls = LedgerCalls(self._outbox, session, caller)
         captured: dict[int, Captured] = {}
         declared: list[tuple[int, Prepared, ErrorDeclaration, StoredEvent]] = []
         for at, entry in enumerate(prepared):

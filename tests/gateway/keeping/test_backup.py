@@ -54,6 +54,7 @@ def test_a_backup_restores_everything_and_keeps_it_secret(
     write_products(database, 0, 3)
     database.close()
     file, folder = tmp_path / "backup.age", tmp_path / "restored"
+    waiting = keys.make_key(made, made.keystore / "operate.next.json")  # its exchange is under way
     manifest = back_up(made, file, [str(identity.to_public())])
     content = file.read_bytes()
     secrets = [secret for _, secret in products(made.folder / "gateway.db")]
@@ -69,6 +70,7 @@ def test_a_backup_restores_everything_and_keeps_it_secret(
     assert products(folder / "gateway.db") == products(made.folder / "gateway.db")
     assert keys.addresses(again) == keys.addresses(made)
     keys.KeyRing.load(again)  # the passphrase opens them
+    assert keys.open_key(again, again.keystore / "operate.next.json") == waiting
     assert all(path.stat().st_mode & 0o077 == 0 for path in [folder, *folder.rglob("*")])
     build(again).database.close()
 
