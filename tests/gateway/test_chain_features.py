@@ -489,7 +489,7 @@ def test_a_client_that_lost_the_answer_asks_again_and_dispenses_once(plant: Plan
     name = uuid4().hex
     first = plant.submit(lot, 19, request=name)
     again = plant.submit(lot, 19, request=name)
-    assert plant.settled(first)["packs"] == [{"uri": lot.packs[19], "outcome": "dispensed"}]
+    assert plant.settled(first)["packs"] == [{"uri": lot.packs[19], "outcome": "dispensed", "undone": None}]
     last = plant.submit(lot, 19, request=name)  # also when it is done
     assert (again["id"], last["id"], last["verdicts"]) == (first["id"], first["id"], [])
     plant.quiet()
