@@ -86,14 +86,14 @@ class BatchService:
         with self._database.read() as session:
             return session.get(CommissionedBatch, number) is not None
 
-    def orders(self, numbers: Sequence[int]) -> dict[int, list[dict[str, str]]]:
-        """By batch: what people ordered of it, the newest first, with the API key's id and name."""
+    def orders(self, numbers: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+        """By batch: what was ordered of it and when (unix time), the newest first, with the API key's id and name."""
         references = {f"batch:{number}": number for number in numbers}
         query = select(OutboxRow).where(OutboxRow.reference.in_(references), OutboxRow.caller_id.is_not(None))  # type: ignore
-        found: dict[int, list[dict[str, str]]] = {}
+        found: dict[int, list[dict[str, Any]]] = {}
         with self._database.read() as session:
             for row in session.execute(query.order_by(OutboxRow.id.desc())).scalars():  # type: ignore[union-attr]
-                order = {"what": row.function, "key": row.caller_id, "name": row.caller, "state": row.state}
+                order = {"what": row.function, "key": row.caller_id, "name": row.caller, "at": int(row.created_at)}
                 found.setdefault(references[row.reference], []).append(order)
         return found
 
