@@ -89,7 +89,7 @@ def serve() -> Serve:
                 assert thread.is_alive(), "the server did not start"
                 time.sleep(0.005)
             port = server.servers[0].sockets[0].getsockname()[1]
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=90) as client:
                 yield client
         finally:
             server.should_exit = True

@@ -8,7 +8,7 @@ from packtrace.chain.deployment import Deployment
 from packtrace.chain.facts import ChainReader
 from packtrace.errors import ChainError
 from packtrace_gateway.db import Database, DatabaseStateError
-from packtrace_gateway.fsck import calls, chain, corrections, events, joint, places, records
+from packtrace_gateway.fsck import alerts, calls, chain, corrections, events, joint, places, records
 from packtrace_gateway.fsck.report import Checked, Finding
 
 Check = Callable[[Session, Checked], Iterator[Finding]]
@@ -37,6 +37,7 @@ def fsck(
         records.check_seals,
         records.check_operations,
         lambda session, checked: joint.check_joint(session, checked, deployment),
+        alerts.check_alerts,
         records.check_packages,
         records.check_goods,
         corrections.check_declarations,

@@ -38,7 +38,7 @@ from packtrace_gateway.exchange.models import (
 )
 from packtrace_gateway.fsck.events import items_here, verified
 from packtrace_gateway.fsck.report import Checked, Finding
-from packtrace_gateway.ledger.models import BatchRow
+from packtrace_gateway.ledger.models import BatchRow, ConflictRow
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
 from packtrace_gateway.status.models import Operation, OperationUnit
@@ -158,6 +158,11 @@ def check_operations(session: Session, checked: Checked) -> Iterator[Finding]:
         yield from (Finding(where, what) for what in _units(session, units))
         if operation.receipt is not None and (row is None or row.digest != operation.receipt):
             yield Finding(where, "its receipt's number is not that of its call")
+        kept = session.exec(select(ConflictRow).where(ConflictRow.call == operation.receipt)).all()
+        told = {conflict.unit: conflict.found for conflict in kept}
+        for unit in units:
+            if unit.found is not None and told.get(unit.unit, unit.found) != unit.found:
+                yield Finding(where, f"pack {unit.uri} is said to keep status {unit.found}, on chain {told[unit.unit]}")
 
 
 def check_goods(session: Session, checked: Checked) -> Iterator[Finding]:

@@ -48,7 +48,7 @@ ROLES = {AUTHORITY: 1, MAH: 2, PLANT: 4, WHOLESALER: 8, PHARMACY: 16, SHOP: 16}
 BITS = {Purpose.OPERATE: 1, Purpose.LINE: 2, Purpose.QUALITY: 4, Purpose.MANAGE: 8}
 EXPIRY = "2031-05-31"
 BLOCK_SECONDS = 0.2
-PATIENCE = 40.0
+PATIENCE = 90.0
 # Nobody waits for tests.
 QUICKLY = (
     (worker, "IDLE_SECONDS", 0.6),
@@ -94,7 +94,7 @@ class Party:
         wait_for(lambda: self._server and self._server.started)
         _row, key = self.gateway.access.create("test", list(Role))
         self.http = httpx.Client(
-            base_url=self.settings.endpoint or "", timeout=60, headers={"Authorization": f"Bearer {key}"}
+            base_url=self.settings.endpoint or "", timeout=120, headers={"Authorization": f"Bearer {key}"}
         )
 
     def stop(self) -> None:

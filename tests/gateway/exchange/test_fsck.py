@@ -89,6 +89,9 @@ def day(world: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]
     )
     number = pharmacy.post("/dispense", {"packs": [scanned | {"lot": "L1", "expiry": "2031-05-31"}]})["id"]
     world.wait(lambda: pharmacy.get(f"/operations/{number}")["state"] == "done")
+    again = pharmacy.post("/dispense", {"packs": [scanned | {"lot": "L1", "expiry": "2031-05-31"}]})["id"]
+    world.wait(lambda: pharmacy.get(f"/operations/{again}")["state"] == "done")
+    world.wait(lambda: [alert for alert in pharmacy.get("/alerts") if alert["kind"] == "conflict"])
     lift_together(world)
     folder = tmp_path_factory.mktemp("fsck")
     copies = {}
@@ -96,6 +99,8 @@ def day(world: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]
         world.wait(lambda party=party: settled(world[party]))
         copies[party] = folder / f"{party}.db"
         world[party].gateway.database.copy_to(copies[party])
+        with closing(sqlite3.connect(copies[party])) as connection, connection:
+            connection.execute("DELETE FROM alert WHERE block = 0 AND number NOT IN (SELECT alert FROM alert_comment)")
     return copies
 
 
@@ -217,8 +222,8 @@ def test_who_is_not_told_that_an_event_was_erroneous_is_named(
             connection.execute(f"DELETE FROM {table} WHERE hand_over IN {correction}")
         connection.execute("DELETE FROM hand_over WHERE kind = 'correction'")
     found, _ = differences(file, PLANT, reader, offline=True)
-    assert f"party {WHOLESALER} was shown event" in found[0].what
-    assert "and is not told of this" in found[0].what
+    untold = [finding.what for finding in found if finding.what.endswith("and is not told of this")]
+    assert any(what.startswith(f"party {WHOLESALER} was shown event") for what in untold)
 
 
 def test_a_unit_that_is_not_here_by_the_chain_is_named(
