@@ -161,9 +161,12 @@ def test_logistic_unit_has_its_outermost_parents_holder(network: Network, reader
     network.act(network.maker, "CustodyLedger", "register", [registrations])
     network.act(network.maker, "CustodyLedger", "ship", [[pallet], PHARMACY])
     content = keccak(encode(["bytes32", "bytes32", "uint32"], [b"\1" * 32, b"\2" * 32, 9]))
-    assert reader.logistic_units([case, pallet, 5]) == {
-        case: LogisticFacts(CustodyState.IN_TRANSIT, MAKER, PHARMACY, pallet, content),
-        pallet: LogisticFacts(CustodyState.IN_TRANSIT, MAKER, PHARMACY, 0, content),
+    found = reader.logistic_units([case, pallet, 5])
+    packed, shipped = found[case].since, found[pallet].since
+    assert 0 < packed <= shipped == reader.view().block.timestamp
+    assert found == {
+        case: LogisticFacts(CustodyState.IN_TRANSIT, MAKER, PHARMACY, pallet, content, packed),
+        pallet: LogisticFacts(CustodyState.IN_TRANSIT, MAKER, PHARMACY, 0, content, shipped),
     }
 
 
