@@ -29,7 +29,7 @@ def _is_told(session: Session, alert: Alert) -> bool:
         pair = (DuplicateRow.unit == alert.unit, DuplicateRow.twin == alert.twin)
         proofs = session.exec(select(DuplicateRow).where(*pair))
         found = ((row.found, (row.block_number, row.time)) for row in proofs)
-        return not alert.block or (alert.party is None and (alert.found, place) in found)
+        return not alert.block or (alert.found, place) in found
     if alert.refusal:
         conflicts = session.exec(
             select(ConflictRow).where(ConflictRow.call == alert.call, ConflictRow.unit == alert.unit)
