@@ -1,7 +1,7 @@
 """A contract manufacturer commissions for the holder: the holder's gateway is told, and answers for those packs.
 
-The last of this folder by its name: it leaves a batch that its holder does not know all packs of, and no gateway of this world
-says "never commissioned" of that product from then on.
+The last of this folder by its name: it leaves a batch that its holder does not know all packs of, and no gateway of
+this world says "never commissioned" of that product from then on.
 """
 
 from typing import Any
