@@ -37,14 +37,8 @@ def vectors() -> Path:
     return VECTORS
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A file's tests share what they start (a devnet, gateways), so they stay in one process.
-
-    Without GS1's files a user's run leaves the tests that need them out, and says so; a run with CI=true fails instead.
-    """
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+    """Without GS1's files a user's run leaves the tests that need them out, and says so; with CI=true it fails."""
     if IN_CI or standards_folder().is_dir():
         return
     needing = [item for item in items if item.get_closest_marker("standards")]

@@ -61,7 +61,7 @@ class HandOver(Goods, Protocol):
     def shipped(self, session: Session, uris: Sequence[str], receiver: int, ship_rows: Sequence[int]) -> None:
         """The units were shipped: their pedigrees are to be handed to the receiver."""
 
-    def received(self, session: Session, units: Sequence[LogisticUnit]) -> None:
+    def received(self, session: Session, units: Sequence[LogisticUnit], caller: Caller | None) -> None:
         """The units arrived: accept them, or put them in quarantine until their pedigrees are here."""
 
     def declared(self, session: Session, declaration: int) -> None:
@@ -425,7 +425,9 @@ class CaptureService:
                 self._hand_over.shipped(session, event.epcs, ledger.receiver or 0, rows)
             case Movement.RECEIVE:
                 calls.flush()
-                self._hand_over.received(session, [store.logistic_unit(session, uri) for uri in event.epcs])
+                self._hand_over.received(
+                    session, [store.logistic_unit(session, uri) for uri in event.epcs], calls.caller
+                )
 
     def _commission(self, session: Session, entry: Prepared, ledger: Ledger, number: int, calls: LedgerCalls) -> None:
         event, product, batch = entry.event, ledger.product, ledger.batch

@@ -13,6 +13,7 @@ from packtrace.chain.facts import ChainReader, View
 from packtrace.errors import LifecycleError
 from packtrace.facts import CustodyState, LogisticFacts
 from packtrace.rules import Place
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
@@ -81,7 +82,7 @@ class CustodyService:
 
     # ---- what people do ----
 
-    def cancel(self, number: int) -> None:
+    def cancel(self, number: int, caller: Caller | None = None) -> None:
         """Take a shipment back that nobody has received. Raises NotFoundError, LifecycleError."""
         with self._database.write() as session:
             if session.get(HandOver, number) is None:
@@ -90,9 +91,9 @@ class CustodyService:
             rows = rows_where(session, ShippedUnit, ShippedUnit.hand_over == number, going)
             if not rows:
                 raise LifecycleError("nothing of this shipment is on its way", field="id", value=number)
-            self._call(session, "cancelShipment", rows, Goods.CANCELLING)
+            self._call(session, "cancelShipment", rows, Goods.CANCELLING, caller)
 
-    def refuse(self, number: int) -> None:
+    def refuse(self, number: int, caller: Caller | None = None) -> None:
         """Turn a shipment away, be its data accepted or in quarantine. Raises NotFoundError, LifecycleError."""
         with self._database.read() as session:
             arrival = session.get(Arrival, number)
@@ -110,7 +111,7 @@ class CustodyService:
                     field="id",
                     value=number,
                 )
-            self._call(session, "refuseShipment", rows, Goods.REFUSING)
+            self._call(session, "refuseShipment", rows, Goods.REFUSING, caller)
 
     def _rows_to_refuse(self, session: Session, arrival: int, coming: Mapping[str, int]) -> list[ArrivalUnit]:
         """A row for each unit; of a package in quarantine nothing was stored yet, not even these."""
@@ -128,8 +129,8 @@ class CustodyService:
                 rows.append(row)
         return rows
 
-    def _call(self, session: Session, function: str, rows: Sequence[Row], goods: Goods) -> None:
-        ledger = LedgerCalls(self._outbox, session)
+    def _call(self, session: Session, function: str, rows: Sequence[Row], goods: Goods, caller: Caller | None) -> None:
+        ledger = LedgerCalls(self._outbox, session, caller)
         for row in rows:
             (row.outbox,) = ledger.custody(function, [session.get_one(LogisticUnit, row.unit)], reference=function)
             row.goods = goods

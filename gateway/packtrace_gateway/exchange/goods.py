@@ -11,6 +11,7 @@ from sqlmodel import Session
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
 from packtrace.rules import RULE, Place
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.models import LogisticUnit, Participation, StoredEvent
@@ -93,8 +94,8 @@ class GoodsService:
 
     # ---- coming in: the goods ----
 
-    def received(self, session: Session, units: Sequence[LogisticUnit]) -> None:
-        """The units are here: they are accepted, or wait in quarantine until their data are here too."""
+    def received(self, session: Session, units: Sequence[LogisticUnit], caller: Caller | None) -> None:
+        """The units are here, says `caller`: they are accepted, or wait in quarantine until their data are here too."""
         expected = {row.unit: row for row in self.rows(session, units, Goods.IN_TRANSIT)}
         notes = {row.unit: TOO_LATE for row in self.rows(session, units, Goods.EXPIRED)}
         notes |= {row.unit: NOT_OURS for row in self.rows(session, units, Goods.MISSING)}
@@ -106,7 +107,8 @@ class GoodsService:
                 session.add(unit)
             else:
                 self.quarantine(session, unit, notes.get(_id(unit), NO_DATA))
-        self.accept(session, [unit for unit in units if _id(unit) in expected], list(expected.values()))
+        here = [unit for unit in units if _id(unit) in expected]
+        self.accept(session, here, list(expected.values()), caller=caller)
 
     def rows(self, session: Session, units: Collection[LogisticUnit], goods: Goods) -> list[ArrivalUnit]:
         found: list[ArrivalUnit] = []
@@ -130,6 +132,8 @@ class GoodsService:
         units: Sequence[LogisticUnit],
         arrivals: Sequence[ArrivalUnit],
         missing: Sequence[ArrivalUnit] = (),
+        *,
+        caller: Caller | None = None,
     ) -> None:
         """Goods and data are here: the chain is told. `arrivals` are the rows of the same units.
 
@@ -143,7 +147,7 @@ class GoodsService:
                 unit.place = int(Place.HERE)
             session.add(unit)
         rows = {row.unit: row for row in arrivals}
-        calls = LedgerCalls(self._outbox, session)
+        calls = LedgerCalls(self._outbox, session, caller)
         whole = []
         for unit in units:
             lacking = [*self.missing_with(session, rows[_id(unit)]), *missing]

@@ -20,6 +20,7 @@ from packtrace.errors import LifecycleError
 from packtrace.facts import CustodyState, LogisticFacts
 from packtrace.gs1 import sgln_uri, split_sgtin_uri, sscc_of_uri, sscc_uri
 from packtrace.rules import RULE, Place
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import LogisticUnit
@@ -69,7 +70,7 @@ class MissingUnits:
 
     # ---- what people say here ----
 
-    def receive(self, number: int, missing: Sequence[str]) -> None:
+    def receive(self, number: int, missing: Sequence[str], caller: Caller | None = None) -> None:
         """Receive those units of an arrival that lack something, but for what is missing: SSCCs or their URIs.
 
         Saying the same again changes nothing. Raises NotFoundError, IdentifierError; LifecycleError where one of them
@@ -85,7 +86,7 @@ class MissingUnits:
         with self._database.write() as session:
             arrival = _arrival(session, number)
             for outer in self._outers(session, arrival, uris)[0]:
-                self._receive(session, arrival, outer)
+                self._receive(session, arrival, outer, caller)
 
     def _said(self, session: Session, arrival: Arrival, uris: Sequence[str]) -> bool:
         """Whether all of this was said before: a client that lost the answer asks again."""
@@ -151,7 +152,7 @@ class MissingUnits:
                     message = f"by the chain it is not inside {outer.unit.uri}: its sender has to say why"
                     raise LifecycleError(message, field="missing", value=unit.uri, rule=RULE)
 
-    def _receive(self, session: Session, arrival: Arrival, outer: Outer) -> None:
+    def _receive(self, session: Session, arrival: Arrival, outer: Outer, caller: Caller | None) -> None:
         now = int(time.time())
         rows = []
         for unit in outer.missing:
@@ -166,7 +167,7 @@ class MissingUnits:
             self._capture.record(session, self._receiving(now, outer.unit.uri))
         session.flush()
         row = session.get_one(ArrivalUnit, (arrival.id, outer.unit.id))
-        self._goods.accept(session, [outer.unit], [row], rows)
+        self._goods.accept(session, [outer.unit], [row], rows, caller=caller)
 
     def _receiving(self, time_: int, uri: str) -> Event:
         return Event(

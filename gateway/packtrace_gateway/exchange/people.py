@@ -20,9 +20,9 @@ from packtrace_gateway.gateway import GatewayDependency, RowNumber
 
 router = APIRouter(tags=["shipments"])
 READERS = [Depends(require(Role.WAREHOUSE, Role.DISPENSER, Role.QUALITY, Role.ADMIN, Role.AUDITOR))]
-WAREHOUSE = [Depends(require(Role.WAREHOUSE))]
 MAX_PAGE = 200
 
+Warehouse = Annotated[Caller, Depends(require(Role.WAREHOUSE))]
 Before = Annotated[int | None, Query(ge=1, lt=1 << 63, description="The last id of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
 
@@ -62,10 +62,10 @@ def list_hand_overs(gateway: GatewayDependency, before: Before = None, limit: Li
         return [_hand_over(row) for row in session.execute(query).scalars()]
 
 
-@router.post("/shipments/{number}/cancel", status_code=202, dependencies=WAREHOUSE)
-def cancel_shipment(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
+@router.post("/shipments/{number}/cancel", status_code=202)
+def cancel_shipment(number: RowNumber, gateway: GatewayDependency, caller: Warehouse) -> dict[str, Any]:
     """Take a shipment back that was not received: the goods are here again when the chain says so."""
-    gateway.exchange.custody.cancel(number)
+    gateway.exchange.custody.cancel(number, caller)
     with gateway.database.read() as session:
         return _shipment(session, session.get_one(HandOver, number))
 
@@ -99,18 +99,20 @@ def list_quarantine(gateway: GatewayDependency) -> list[dict[str, Any]]:
         return [{"uri": unit.uri, "partner": unit.partner, "note": remark(unit)} for unit in units]
 
 
-@router.post("/arrivals/{number}/refuse", status_code=202, dependencies=WAREHOUSE)
-def refuse_arrival(number: RowNumber, gateway: GatewayDependency) -> dict[str, Any]:
+@router.post("/arrivals/{number}/refuse", status_code=202)
+def refuse_arrival(number: RowNumber, gateway: GatewayDependency, caller: Warehouse) -> dict[str, Any]:
     """Turn a shipment away: by the chain the goods are the sender's again."""
-    gateway.exchange.custody.refuse(number)
+    gateway.exchange.custody.refuse(number, caller)
     with gateway.database.read() as session:
         return _arrival(session, session.get_one(Arrival, number))
 
 
-@router.post("/arrivals/{number}/receive-partly", status_code=202, dependencies=WAREHOUSE)
-def receive_partly(number: RowNumber, lacking: Lacking, gateway: GatewayDependency) -> dict[str, Any]:
+@router.post("/arrivals/{number}/receive-partly", status_code=202)
+def receive_partly(
+    number: RowNumber, lacking: Lacking, gateway: GatewayDependency, caller: Warehouse
+) -> dict[str, Any]:
     """Receive what came, but for the cases that are not in it: by the chain they stay the sender's."""
-    gateway.exchange.missing.receive(number, lacking.missing)
+    gateway.exchange.missing.receive(number, lacking.missing, caller)
     with gateway.database.read() as session:
         return _arrival(session, session.get_one(Arrival, number))
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Query
 
 from packtrace.rules import Place
 from packtrace_gateway.access.guard import require
-from packtrace_gateway.access.models import Role
+from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.exchange.people import Before, Limit
 from packtrace_gateway.exchange.units import remark
@@ -15,7 +15,7 @@ from packtrace_gateway.gateway import GatewayDependency
 router = APIRouter(prefix="/logistic-units", tags=["logistic units"])
 PACKERS = (Role.LINE, Role.WAREHOUSE, Role.DISPENSER, Role.QUALITY)
 READERS = [Depends(require(*PACKERS, Role.ADMIN, Role.AUDITOR))]
-PROPOSERS = [Depends(require(*PACKERS))]
+Packer = Annotated[Caller, Depends(require(*PACKERS))]
 Refused = Annotated[bool, Query(description="Only those of which the chain refused a call that was not made again.")]
 
 
@@ -33,16 +33,16 @@ def get_unit(sscc: str, gateway: GatewayDependency) -> dict[str, Any]:
     return _view(*gateway.exchange.units.one(sscc))
 
 
-@router.post("/propose", status_code=202, dependencies=PROPOSERS)
-def propose_units(gateway: GatewayDependency) -> dict[str, Any]:
+@router.post("/propose", status_code=202)
+def propose_units(gateway: GatewayDependency, caller: Packer) -> dict[str, Any]:
     """Make all refused calls again, once the cause is gone. Repeat it while it names units: one request does a part."""
-    return {"proposed": gateway.exchange.units.propose_all()}
+    return {"proposed": gateway.exchange.units.propose_all(caller)}
 
 
-@router.post("/{sscc}/propose", status_code=202, dependencies=PROPOSERS)
-def propose_unit(sscc: str, gateway: GatewayDependency) -> dict[str, Any]:
+@router.post("/{sscc}/propose", status_code=202)
+def propose_unit(sscc: str, gateway: GatewayDependency, caller: Packer) -> dict[str, Any]:
     """Make the refused calls about a unit again, and about all around and inside it, once the cause is gone."""
-    gateway.exchange.units.propose(sscc)
+    gateway.exchange.units.propose(sscc, caller)
     return _view(*gateway.exchange.units.one(sscc))
 
 

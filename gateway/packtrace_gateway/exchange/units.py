@@ -18,6 +18,7 @@ from packtrace.facts import CustodyState, LogisticFacts
 from packtrace.gs1 import sscc_of_uri, sscc_uri
 from packtrace.product import sscc_commitment
 from packtrace.rules import RULE, Place
+from packtrace_gateway.access.models import Caller
 from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.db import Database
 from packtrace_gateway.events import bulk
@@ -65,7 +66,7 @@ class UnitService:
             units = list(session.execute(query).scalars())
             return [(unit, _uri(session, unit.parent)) for unit in units]
 
-    def propose(self, sscc: str) -> None:
+    def propose(self, sscc: str, caller: Caller | None = None) -> None:
         """Make the refused calls about a unit again, and about all around and inside it.
 
         Raises NotFoundError, LifecycleError when nothing of it was refused, ChainError when the node does not answer.
@@ -73,7 +74,7 @@ class UnitService:
         with self.database.read() as session:
             unit = self._one(session, sscc)
             trees = self._trees(session, [unit])
-        if not self._again(trees):
+        if not self._again(trees, caller):
             raise LifecycleError(
                 "the chain refused no call about this unit; there is nothing to propose again",
                 field="sscc",
@@ -81,13 +82,13 @@ class UnitService:
                 rule=RULE,
             )
 
-    def propose_all(self) -> list[str]:
+    def propose_all(self, caller: Caller | None = None) -> list[str]:
         """Make the refused calls of all units again, MOST_AT_ONCE at most; the URIs of the units."""
         refused = select(LogisticUnit).where(LogisticUnit.refused.is_not(None))  # type: ignore[union-attr]
         with self.database.read() as session:
             units = list(session.execute(refused.order_by(LogisticUnit.id).limit(MOST_AT_ONCE)).scalars())  # type: ignore
             trees = self._trees(session, units)
-        return self._again(trees)
+        return self._again(trees, caller)
 
     def _one(self, session: Session, sscc: str) -> LogisticUnit:
         uri = sscc_uri(sscc)
@@ -122,14 +123,14 @@ class UnitService:
             found += session.execute(query.order_by(LogisticUnit.id)).scalars()  # type: ignore[arg-type]
         return found
 
-    def _again(self, trees: Sequence[Sequence[LogisticUnit]]) -> list[str]:
+    def _again(self, trees: Sequence[Sequence[LogisticUnit]], caller: Caller | None) -> list[str]:
         """Queue what the chain lacks; the URIs of the units that it was about. Each tree has calls of its own."""
         numbers = {int(unit.number) for tree in trees for unit in tree if unit.refused and unit.number}
         known = self.reader.logistic_units(numbers) if numbers else {}
         proposed: list[str] = []
         with self.database.write() as session:
             for tree in trees:
-                ledger = LedgerCalls(self.outbox, session)
+                ledger = LedgerCalls(self.outbox, session, caller)
                 for seen in tree:
                     unit = session.get_one(LogisticUnit, seen.id)
                     if unit.refused is None or unit.number is None:

@@ -71,17 +71,17 @@ class Follower:
         if first > head.number:
             return False
         end = min(first + self._span - 1, head.number)
-        stored = self._read(last, first, end)
+        stored = self._read(last, first, head if end == head.number else self._node.block(end))
         if stored > MANY_LOGS:
             self._span = max(self._span // 2, 1)
         elif stored < FEW_LOGS:
             self._span = min(self._span * 2, MAX_LOG_BLOCKS)
         return end < head.number
 
-    def _read(self, last: Checkpoint | None, first: int, end: int) -> int:
-        """Store the events of the blocks `first` to `end`; how many there were."""
+    def _read(self, last: Checkpoint | None, first: int, before: Block) -> int:
+        """Store the events of the blocks from `first` to `before`; how many there were."""
         # The same last block before and after: so the logs read between the two are of one chain.
-        before = self._node.block(end)
+        end = before.number
         try:
             logs = self._node.logs(self._deployment, first, end)
         except NodeError:

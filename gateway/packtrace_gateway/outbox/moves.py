@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 
+import sqlalchemy
 from sqlmodel import Session, col, select
 
 from packtrace.chain.contracts import Event
 from packtrace.chain.typed_data import Consent
-from packtrace_gateway.outbox.models import Attempt, OutboxRow, Outcome, State
+from packtrace_gateway.outbox.models import IN_FLIGHT, Attempt, OutboxRow, Outcome, State
 from packtrace_gateway.outbox.service import Handler, Outbox
 
 MAX_TEXT = 500
@@ -135,6 +136,15 @@ def under_way(session: Session, *states: State) -> list[tuple[OutboxRow, list[At
     for attempt in session.exec(query):
         open_.setdefault(attempt.row_id, []).append(attempt)
     return [(row, open_.get(row.number, [])) for row in rows]
+
+
+def unfinished(session: Session) -> set[State]:
+    """The states of the rows that are not at their end yet; a refused one whose consent is still valid is not."""
+    consent_lives = (OutboxRow.state == State.REVERTED, col(OutboxRow.settled).is_(False))
+    conditions = {state: (OutboxRow.state == state,) for state in (State.QUEUED, *IN_FLIGHT, State.INCLUDED)}
+    there = [select(OutboxRow.id).where(*one).exists() for one in (*conditions.values(), consent_lives)]
+    found = session.execute(sqlalchemy.select(*there)).one()
+    return {state for state, is_there in zip((*conditions, State.REVERTED), found, strict=True) if is_there}
 
 
 def handler(outbox: Outbox, row: OutboxRow) -> Handler:

@@ -87,13 +87,6 @@ def drop_dead(context: Context, view: View, chain: Mapping[Lane, int]) -> None:
             context.move(row, moves.unsigned)
 
 
-def work(context: Context) -> bool:
-    """Whether any row is not at its end yet."""
-    with context.database.read() as session:
-        query = select(OutboxRow.id).where(col(OutboxRow.state).in_((State.QUEUED, *IN_FLIGHT, State.INCLUDED)))
-        return session.exec(query.limit(1)).first() is not None
-
-
 def _heads(session: Session) -> list[OutboxRow]:
     """The first waiting row of each lane, in the order in which they were queued."""
     first = (

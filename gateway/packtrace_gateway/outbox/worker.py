@@ -8,10 +8,11 @@ import logging
 import time
 
 from packtrace.errors import ChainError
-from packtrace_gateway.outbox import recovery, sending, signing, tracking
+from packtrace_gateway.outbox import moves, recovery, sending, signing, tracking
 from packtrace_gateway.outbox.context import Context, View
 from packtrace_gateway.outbox.lanes import Lane, carried_out, positions
 from packtrace_gateway.outbox.lease import LEASE_SECONDS, LeaseLostError
+from packtrace_gateway.outbox.models import IN_FLIGHT, State
 
 log = logging.getLogger(__name__)
 
@@ -70,22 +71,35 @@ class OutboxWorker:
         late = not 0 <= time.monotonic() - self._resent < RESEND_SECONDS
         if moved:
             tracking.take_back(context)
-        if moved or late:
+        states = self._unfinished()  # most passes of a quiet day have nothing to do: they must cost next to nothing
+        if (moved or late) and states.intersection(IN_FLIGHT):
             tracking.collect(context, view)
-        if view.final is not None and (moved or view.final.hash != self._final):
+            states = self._unfinished()
+        news = view.final is not None and (moved or view.final.hash != self._final)
+        if view.final is not None and news and states & {State.INCLUDED, State.REVERTED}:
             tracking.finalise(context, view.final)
-        tracking.contest(context)
-        self._account(view, everything=not self._checked)
-        if moved or late:
-            sending.send_again(context, view)
-        sent = sending.send_due(context, view, all_of_them=moved or late)
+        if State.INCLUDED in states:
+            tracking.contest(context)
+        if states - {State.INCLUDED} or not self._checked:
+            self._account(view, everything=not self._checked)
+            states = self._unfinished()
+        sent = 0
+        if states.intersection(IN_FLIGHT):
+            if moved or late:
+                sending.send_again(context, view)
+            sent = sending.send_due(context, view, all_of_them=moved or late)
         if late:
             self._resent = time.monotonic()
         self._checked, self._head = True, view.head.hash
         self._final = view.final.hash if view.final else None
         if sent:
             return SOON
-        return context.policy.poll_seconds if signing.work(context) else max(IDLE_SECONDS, context.policy.poll_seconds)
+        under_way = states - {State.REVERTED}
+        return context.policy.poll_seconds if under_way else max(IDLE_SECONDS, context.policy.poll_seconds)
+
+    def _unfinished(self) -> set[State]:
+        with self._context.database.read() as session:
+            return moves.unfinished(session)
 
     def _account(self, view: View, *, everything: bool) -> None:
         """Compare the lanes with the chain, and sign what is due on those where both agree."""

@@ -37,7 +37,6 @@ from packtrace_gateway.exchange.package import digest
 from packtrace_gateway.exchange.sending import Sending
 from packtrace_gateway.gateway import Gateway
 from packtrace_gateway.keys import Purpose
-from packtrace_gateway.outbox import worker
 from packtrace_gateway.outbox.models import Lease
 from packtrace_gateway.settings import Settings
 
@@ -51,10 +50,9 @@ BLOCK_SECONDS = 0.2
 PATIENCE = 90.0
 # Nobody waits for tests.
 QUICKLY = (
-    (worker, "IDLE_SECONDS", 0.6),
     (custody, "EVERY_SECONDS", 0.4),
-    (sending, "IDLE_SECONDS", 0.2),
-    (receiving, "IDLE_SECONDS", 0.2),
+    (sending, "IDLE_SECONDS", 0.4),
+    (receiving, "IDLE_SECONDS", 0.4),
     (timing, "FIRST_SECONDS", 0.05),
 )
 

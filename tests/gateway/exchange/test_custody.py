@@ -118,6 +118,33 @@ def goods(party: Any, unit: str, path: str = "/shipments") -> str:
     return str(found["goods"])
 
 
+def test_who_ordered_a_call_about_goods_is_kept_with_it(world: Any) -> None:
+    """The API key of whoever ships, cancels, receives, receives in part or refuses; nobody's where no person did it."""
+    plant, shop = world[PLANT], world[SHOP]
+    (kept, _, _), (whole, _, _), (part, boxes, _), (early, _, _), (back, _, _) = (
+        world.pallet(cases=2) for _ in range(5)
+    )
+    plant.capture(plant.ship(SHOP, [kept]))
+    plant.post(f"/shipments/{plant.shipment(kept)['id']}/cancel")
+    plant.wait_goods(kept, "cancelled")
+    plant.capture(*[plant.ship(SHOP, [one]) for one in (whole, part, back)])
+    for one in (whole, part, back):
+        shop.wait_arrival(one)
+    shop.capture(shop.receive([whole]))
+    assert call(shop, "receiveShipment").caller == "test"
+    shop.post(f"/arrivals/{shop.arrival(part)['id']}/receive-partly", {"missing": boxes[:1]})
+    shop.post(f"/arrivals/{shop.arrival(back)['id']}/refuse")
+    shop.capture(shop.receive([early]))  # its data come later: the gateway then accepts it by itself
+    plant.capture(plant.ship(SHOP, [early]))
+    for one in (whole, part, early):
+        shop.wait_goods(one, "received")
+    shop.wait_goods(back, "refused")
+    ordered = [call(plant, name).caller for name in ("register", "ship", "cancelShipment")]
+    ordered += [call(shop, name).caller for name in ("receivePartly", "refuseShipment")]
+    assert ordered == ["test"] * 5
+    assert call(shop, "receiveShipment").caller is None
+
+
 def call(party: Any, function: str) -> OutboxRow:
     """The newest call of a function."""
     return next(row for row in party.gateway.outbox.rows(contract="CustodyLedger") if row.function == function)

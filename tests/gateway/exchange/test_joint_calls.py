@@ -325,8 +325,12 @@ def test_who_made_the_call_is_told_and_says_itself_which_packs_it_has_after_all(
     assert [pack["uri"] for pack in reversal["packs"]] == packs[2:]
     again = change(world, PHARMACY, packs[:1], "supplied")
     assert again["packs"][0]["outcome"] == "dispensed"
-    kinds = [(call["kind"], call["to"]) for call in pharmacy.get(f"/packs/{body['units'][0]}/history")]
-    assert kinds == [("changed", "supplied"), ("restored", "active"), ("changed", "supplied")]
+
+    def kinds() -> list[tuple[str, str]]:
+        return [(call["kind"], call["to"]) for call in pharmacy.get(f"/packs/{body['units'][0]}/history")]
+
+    # The call's own outcome is known before the gateway has read the block's events.
+    world.wait(lambda: kinds() == [("changed", "supplied"), ("restored", "active"), ("changed", "supplied")])
 
 
 def test_who_reported_a_pack_sees_that_it_was_lifted(world: Any) -> None:
