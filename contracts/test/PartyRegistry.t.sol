@@ -60,6 +60,8 @@ contract PartyRegistryTest is Fixture {
             abi.encode(party), abi.encode(IPartyRegistry.Party(MAKER, MANUFACTURER, 10, 20, 0)), "starts unsuspended"
         );
         assertEq(abi.encode(registry.profileOf(7)), abi.encode(profile), "profile");
+        vm.expectEmit(address(registry));
+        emit IPartyRegistry.ProfileChanged(7, "New", "");
         registry.setProfile(7, "New", "");
         assertEq(abi.encode(registry.profileOf(7)), abi.encode(IPartyRegistry.Profile("New", "", "commitment")), "new");
     }
@@ -129,6 +131,8 @@ contract PartyRegistryTest is Fixture {
     }
 
     function test_licence_holds_from_its_first_second_to_before_its_last() external {
+        vm.expectEmit(address(registry));
+        emit IPartyRegistry.LicenceChanged(PLANT, MANUFACTURER, NOW + 10, NOW + 20);
         registry.setLicence(PLANT, MANUFACTURER, NOW + 10, NOW + 20);
         assertTrue(!registry.isLicensed(PLANT), "before");
         vm.warp(NOW + 10);
