@@ -5,6 +5,7 @@ The check digit finds every single wrong digit. Of swapped neighbours it misses 
 """
 
 import re
+from functools import lru_cache
 
 from packtrace.errors import IdentifierError
 
@@ -39,6 +40,7 @@ def with_check_digit(digits: str) -> str:
     return digits + check_digit(digits)
 
 
+@lru_cache(maxsize=4096)  # one product is scanned again and again
 def has_check_digit(digits: str) -> bool:
     """Whether the last of these ASCII digits is the right check digit. The caller knows that they are digits."""
     return _weighted_sum(digits) % 10 == 0

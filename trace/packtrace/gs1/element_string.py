@@ -138,7 +138,8 @@ def element_string(pairs: Iterable[Pair]) -> ElementString:
     values: dict[str, str] = {}
     for ai, value in pairs:
         application_identifier(ai).check(value)
-        _add(values, ai, value)
+        if values.setdefault(ai, value) != value:
+            raise _repeated(ai, values[ai], value)
     return _complete(values)
 
 
@@ -225,22 +226,19 @@ def _parse(data: str, values: dict[str, str]) -> None:
             stop = end
         value = data[position:stop]
         entry.check(value)
-        _add(values, ai, value)
-        position = stop
+        if values.setdefault(ai, value) != value:
+            raise _repeated(ai, values[ai], value)
         # A separator behind a field of predefined length, or behind the last one, is needless but does no harm.
-        if data[position : position + 1] == GS:
-            position += 1
+        position = stop + data.startswith(GS, stop)
 
 
-def _add(values: dict[str, str], ai: str, value: str) -> None:
-    known = values.setdefault(ai, value)
-    if known != value:
-        raise IdentifierError(
-            f"this AI comes twice with different values, first with {known!a}; scan one item only",
-            field=f"({ai})",
-            value=value,
-            rule=REPEAT_RULE,
-        )
+def _repeated(ai: str, first: str, value: str) -> IdentifierError:
+    return IdentifierError(
+        f"this AI comes twice with different values, first with {first!a}; scan one item only",
+        field=f"({ai})",
+        value=value,
+        rule=REPEAT_RULE,
+    )
 
 
 def _complete(values: dict[str, str]) -> ElementString:
