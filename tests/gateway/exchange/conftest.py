@@ -377,26 +377,41 @@ def make_settings(folder: Path, number: int, devnet: Devnet, deployment: Path) -
 
 
 _RUNNING = ExitStack()
+_WORLDS: list[World] = []
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One network for all tests of this folder."""
     with _RUNNING:
-        yield _RUNNING.enter_context(network(tmp_path_factory.mktemp("exchange")))
+        made = _RUNNING.enter_context(network(tmp_path_factory.mktemp("exchange")))
+        _WORLDS.append(made)
+        yield made
 
 
 @pytest.fixture(scope="module")
 def later(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """A network of its own, for tests that move the chain's clock."""
-    with network(tmp_path_factory.mktemp("later")) as made:
-        yield made
+    """A network of its own, for tests that move the chain's clock. The other one rests until the file's end."""
+    for party in _running():
+        party.stop()
+    try:
+        with network(tmp_path_factory.mktemp("later")) as made:
+            yield made
+    finally:
+        for party in _running():
+            party.start()
+
+
+def _running() -> list[Party]:
+    """The gateways of the network for all tests, if it was started here."""
+    return [party for made in _WORLDS for party in made.parties.values()]
 
 
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """The network ends with the last test here, not with the session: the tests after it want the machine."""
     if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
         _RUNNING.close()
+        _WORLDS.clear()
 
 
 @contextmanager

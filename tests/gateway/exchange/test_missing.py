@@ -69,47 +69,6 @@ def differences(world: Any, party: Any, folder: Path) -> list[str]:
         database.close()
 
 
-def test_a_missing_case_stays_its_senders_is_found_and_comes_after_all(later: Any, tmp_path: Path) -> None:
-    plant, shop = later[PLANT], later[SHOP]
-    pallet, (lost, case, _), packs = arrived(later, SHOP)
-    answer = say(shop, pallet, sscc_of_uri(lost) or "")
-    assert answer.status_code == 202, answer.text
-    assert say(shop, pallet, lost).status_code == 202, "who lost the answer asks again"
-    entry = next(one for one in shop.wait_goods(pallet, "received")["units"] if one["uri"] == lost)
-    assert (entry["goods"], entry["place"]) == ("missing", "unknown")
-    assert on_chain(shop, pallet).holder == SHOP
-    assert (on_chain(shop, lost).holder, on_chain(shop, lost).parent) == (PLANT, 0)
-    gone, came = packs[0], packs[1]  # the cases are filled in turns
-    assert (shop.place(gone), shop.place(came)) == ("UNKNOWN", "HERE")
-    assert verdict(shop, gone)["headline"] == "custody gap"
-    later.wait(lambda: unmet(verdict(shop, came)) == set())
-
-    shipment = plant.wait_goods(pallet, "received")
-    entry = next(one for one in shipment["units"] if one["uri"] == lost)
-    assert entry["goods"] == "missing"
-    assert "receive it when it is found" in entry["note"]
-    assert plant.place(gone) == "SHIPPED"
-    assert [differences(later, party, tmp_path) for party in (plant, shop)] == [[], []]
-
-    plant.capture(plant.receive([lost]))
-    assert plant.place(gone) == "HERE"
-    later.wait(lambda: unmet(verdict(plant, gone)) == set())
-    later.deliver(PLANT, SHOP, lost)
-    assert shop.place(gone) == "HERE"
-    later.wait(lambda: unmet(verdict(shop, gone)) == set())
-    steps = [entry["step"] for entry in verdict(shop, gone)["history"]]
-    assert steps.count("void_shipping") == 2
-    assert steps[-2:] == ["shipping", "receiving"]
-
-    shop.capture(shop.unpack(pallet))
-    later.deliver(SHOP, PHARMACY, lost)
-    later.deliver(SHOP, PHARMACY, case)
-    pharmacy = later[PHARMACY]
-    for pack in (gone, came):
-        later.wait(lambda pack=pack: unmet(verdict(pharmacy, pack)) == set())
-    assert [differences(later, party, tmp_path) for party in (plant, shop, pharmacy)] == [[], [], []]
-
-
 def test_a_pallet_goes_on_without_what_was_missing_in_it(world: Any) -> None:
     """The next receiver sees that all of the rest is shown."""
     wholesaler, pharmacy = world[WHOLESALER], world[PHARMACY]
@@ -251,20 +210,6 @@ def test_a_reorganisation_takes_a_partial_receipt_back_and_it_comes_again(world:
         assert (shop.place(packs[0]), shop.place(packs[1])) == ("UNKNOWN", "HERE")
 
 
-def test_a_real_reorganisation_leaves_both_sides_with_what_the_chain_says(later: Any) -> None:
-    plant, shop = later[PLANT], later[SHOP]
-    pallet, (lost, *_), packs = arrived(later, SHOP)
-    assert say(shop, pallet, lost).status_code == 202
-    shop.wait_goods(pallet, "received")
-    later.devnet.reorg(1)
-    later.wait(lambda: row_of(shop, "receivePartly").state == "final")
-    assert on_chain(shop, lost).state is CustodyState.HELD
-    plant.wait_goods(pallet, "received")
-    assert {one["goods"] for one in plant.shipment(pallet)["units"]} == {"received", "missing"}
-    assert {one["goods"] for one in shop.arrival(pallet)["units"]} == {"received", "missing"}
-    assert (shop.place(packs[0]), plant.place(packs[0])) == ("UNKNOWN", "SHIPPED")
-
-
 def test_a_sender_that_was_down_learns_it_later_and_once(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also when there is more inside than one look asks about."""
     monkeypatch.setattr(missing, "MOST_INSIDE", 1)
@@ -303,3 +248,61 @@ def test_a_receiver_whose_records_are_older_than_its_receipt_learns_it_from_the_
     assert (shop.place(packs[0]), shop.place(packs[1])) == ("UNKNOWN", "HERE")
     with shop.gateway.database.read() as session:
         assert session.execute(select(LogisticUnit.parent).where(LogisticUnit.uri == lost)).scalar() is None
+
+
+# ---- on a chain of their own; the other network rests from here on ----
+
+
+def test_a_missing_case_stays_its_senders_is_found_and_comes_after_all(later: Any, tmp_path: Path) -> None:
+    plant, shop = later[PLANT], later[SHOP]
+    pallet, (lost, case, _), packs = arrived(later, SHOP)
+    answer = say(shop, pallet, sscc_of_uri(lost) or "")
+    assert answer.status_code == 202, answer.text
+    assert say(shop, pallet, lost).status_code == 202, "who lost the answer asks again"
+    entry = next(one for one in shop.wait_goods(pallet, "received")["units"] if one["uri"] == lost)
+    assert (entry["goods"], entry["place"]) == ("missing", "unknown")
+    assert on_chain(shop, pallet).holder == SHOP
+    assert (on_chain(shop, lost).holder, on_chain(shop, lost).parent) == (PLANT, 0)
+    gone, came = packs[0], packs[1]  # the cases are filled in turns
+    assert (shop.place(gone), shop.place(came)) == ("UNKNOWN", "HERE")
+    assert verdict(shop, gone)["headline"] == "custody gap"
+    later.wait(lambda: unmet(verdict(shop, came)) == set())
+
+    shipment = plant.wait_goods(pallet, "received")
+    entry = next(one for one in shipment["units"] if one["uri"] == lost)
+    assert entry["goods"] == "missing"
+    assert "receive it when it is found" in entry["note"]
+    assert plant.place(gone) == "SHIPPED"
+    assert [differences(later, party, tmp_path) for party in (plant, shop)] == [[], []]
+
+    plant.capture(plant.receive([lost]))
+    assert plant.place(gone) == "HERE"
+    later.wait(lambda: unmet(verdict(plant, gone)) == set())
+    later.deliver(PLANT, SHOP, lost)
+    assert shop.place(gone) == "HERE"
+    later.wait(lambda: unmet(verdict(shop, gone)) == set())
+    steps = [entry["step"] for entry in verdict(shop, gone)["history"]]
+    assert steps.count("void_shipping") == 2
+    assert steps[-2:] == ["shipping", "receiving"]
+
+    shop.capture(shop.unpack(pallet))
+    later.deliver(SHOP, PHARMACY, lost)
+    later.deliver(SHOP, PHARMACY, case)
+    pharmacy = later[PHARMACY]
+    for pack in (gone, came):
+        later.wait(lambda pack=pack: unmet(verdict(pharmacy, pack)) == set())
+    assert [differences(later, party, tmp_path) for party in (plant, shop, pharmacy)] == [[], [], []]
+
+
+def test_a_real_reorganisation_leaves_both_sides_with_what_the_chain_says(later: Any) -> None:
+    plant, shop = later[PLANT], later[SHOP]
+    pallet, (lost, *_), packs = arrived(later, SHOP)
+    assert say(shop, pallet, lost).status_code == 202
+    shop.wait_goods(pallet, "received")
+    later.devnet.reorg(1)
+    later.wait(lambda: row_of(shop, "receivePartly").state == "final")
+    assert on_chain(shop, lost).state is CustodyState.HELD
+    plant.wait_goods(pallet, "received")
+    assert {one["goods"] for one in plant.shipment(pallet)["units"]} == {"received", "missing"}
+    assert {one["goods"] for one in shop.arrival(pallet)["units"]} == {"received", "missing"}
+    assert (shop.place(packs[0]), plant.place(packs[0])) == ("UNKNOWN", "SHIPPED")
