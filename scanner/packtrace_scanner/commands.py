@@ -14,7 +14,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from packtrace_scanner.reading import Meaning
     from packtrace_scanner.settings import Settings
-    from packtrace_scanner.sources import Frame, Source
+    from packtrace_scanner.sources import Frame, Source, Typed
     from packtrace_scanner.verifier import Verified, Verifier
 
 # The decoders take a moment to load, so they are loaded when they are needed; but where they are not installed, there
@@ -32,12 +32,22 @@ NOTHING_READ = 4
 SEEN_AGAIN = 3.0
 """Seconds for which a code has to be out of sight of a camera before it counts as scanned anew."""
 
+LOST = (
+    "Nothing is known of this pack. Perhaps the scanner has lost the separators of its code: a pack is known that "
+    "would be read so then. Set the scanner to send GS (packtrace scan-setup shows what it sends) and scan again. That "
+    "pack:"
+)
+SOURCE = (
+    "An image, a folder of images, a video, a camera as camera:0 or camera:NAME; a hand scanner as keyboard or as "
+    "serial:/dev/ttyACM0."
+)
+
 app = typer.Typer()
 
 
 @app.command()
 def scan(
-    source: Annotated[str, typer.Argument(help="An image, a folder of images, a video, or a camera as camera:0.")],
+    source: Annotated[str, typer.Argument(help=SOURCE)],
     gateway: Annotated[str | None, typer.Option(help="URL of your company's gateway.")] = None,
     api_key_file: Annotated[Path | None, typer.Option(help="File with the API key to the gateway.")] = None,
     node: Annotated[str | None, typer.Option(help="URL of the node that YOU trust for facts about the chain.")] = None,
@@ -52,6 +62,7 @@ def scan(
     Proofs come from your gateway, facts about the chain from your own node. Without them a code is read, not verified.
     Ends with status 3 if a pack is not authentic and available, 4 if nothing was read.
     """
+    from packtrace_scanner.hand_scanner import is_hand_scanner, open_hand_scanner
     from packtrace_scanner.settings import Settings, load
     from packtrace_scanner.sources import open_source
 
@@ -65,10 +76,13 @@ def scan(
     verifier = _verifier(settings)
     output = _Output(Console(), Console(stderr=True), json)
     try:
-        opened = open_source(source, problem=lambda error: output.tell(str(error)))
+        if is_hand_scanner(source):
+            opened = open_hand_scanner(source)
+        else:
+            opened = open_source(source, problem=lambda error: output.tell(str(error)))
         if opened.live:
             output.tell(f"looking at {opened.name}; Ctrl-C ends")
-        for frame, meaning in _meanings(opened, output):
+        for frame, meaning in _meanings(opened, settings, output):
             output.show(frame, meaning, verifier)
             if once and output.items:
                 break
@@ -83,25 +97,69 @@ def scan(
         raise typer.Exit(NOT_AUTHENTIC if output.items else NOTHING_READ)
 
 
+@app.command("scan-setup")
+def scan_setup(
+    source: Annotated[str, typer.Argument(help="The hand scanner: keyboard, or serial:/dev/ttyACM0.")],
+    picture: Annotated[Path | None, typer.Option(help="Write the test code here as a PNG too, to print it.")] = None,
+) -> None:
+    """Show a test code, and say what a hand scanner really sends for it and what to change.
+
+    Ends with status 3 if its codes cannot be read so.
+    """
+    from packtrace_scanner import hand_setup
+    from packtrace_scanner.hand_scanner import is_hand_scanner, open_hand_scanner
+    from packtrace_scanner.sources import SourceError
+
+    if not is_hand_scanner(source):
+        raise SourceError("this is no hand scanner; give keyboard or serial:DEVICE", field="source", value=source)
+    console = Console(highlight=False)
+    modules = hand_setup.picture()
+    if picture:
+        hand_setup.write_png(modules, picture)
+    print(hand_setup.for_terminal(modules))
+    console.print("Scan this code once, where the scanner will be used." + (f" It is in {picture}." if picture else ""))
+    sent = next(iter(open_hand_scanner(source).frames), None)
+    found = hand_setup.diagnose(getattr(sent, "text", ""))
+    for finding in found.findings:
+        mark, style = ("✔", "green") if finding.good else ("✖", "bold yellow")
+        console.print(f"  {mark} it {finding.what}", style=style, markup=False)
+        if finding.advice:
+            console.print(f"      {finding.advice}", markup=False)
+    if not found.usable:
+        console.print("Codes cannot be read so: change what is marked, and run this again.", style="bold red")
+        raise typer.Exit(NOT_AUTHENTIC)
+    if found.settings:
+        console.print("As it is set now, put this into scanner.toml:")
+        for name, value in found.settings.items():
+            print(f"{name} = {orjson.dumps(value).decode()}")  # a JSON string is a TOML string
+    else:
+        console.print("It is set up well; scanner.toml needs nothing for it.", style="green")
+
+
 def _verifier(settings: "Settings") -> "Verifier | None":
     """None where nothing at all is configured: then codes are only read."""
-    from packtrace_scanner.settings import Settings
-
-    if settings == Settings():
+    if not settings.verifies:
         return None
     from packtrace_scanner.verifier import Verifier
 
     return Verifier(settings)
 
 
-def _meanings(source: "Source", output: "_Output") -> "Iterator[tuple[Frame, Meaning]]":
-    """What is scanned, each code once: again only when it was out of sight for a while, or in another picture."""
+def _meanings(source: "Source", settings: "Settings", output: "_Output") -> "Iterator[tuple[Frame | Typed, Meaning]]":
+    """What is scanned, each code once: again only when it was out of sight for a while, or in another picture.
+
+    What a hand scanner sends was scanned on purpose, every time.
+    """
     from packtrace_scanner.decoders import Decoder
-    from packtrace_scanner.reading import interpret, is_item
+    from packtrace_scanner.reading import interpret, is_item, meaning_of_text
+    from packtrace_scanner.sources import Typed
 
     decoder = Decoder(is_item, output.tell)
     seen: dict[tuple[tuple[str, str], ...], float] = {}
     for frame in source.frames:
+        if isinstance(frame, Typed):
+            yield frame, meaning_of_text(frame.text, settings.separator, settings.without_identifier)
+            continue
         for meaning in interpret((decoder.read_live if source.live else decoder.read)(frame.gray)):
             code = tuple((reading.symbology, reading.text) for reading in meaning.readings)
             last = seen.get(code)
@@ -124,7 +182,7 @@ class _Output:
         """Something to know that is no result."""
         self._errors.print(message, style="yellow", markup=False, highlight=False)
 
-    def show(self, frame: "Frame", meaning: "Meaning", verifier: "Verifier | None") -> None:
+    def show(self, frame: "Frame | Typed", meaning: "Meaning", verifier: "Verifier | None") -> None:
         """Show one code; verify it if it is a pack's."""
         from packtrace_scanner.reading import NotMedicine, ScannedPack
 
@@ -132,8 +190,10 @@ class _Output:
         if not isinstance(meaning, NotMedicine):
             self.items += 1
         if isinstance(meaning, ScannedPack) and verifier:
-            verified = verifier.verify(meaning.scan)
+            verified = verifier.verify_pack(meaning)
             self.bad += not verified.authentic
+        if not isinstance(meaning, NotMedicine) and meaning.remark and not self._json:
+            self.tell(meaning.remark)
         if self._json:
             line = orjson.dumps(_as_json(frame, meaning, verified), option=orjson.OPT_APPEND_NEWLINE)
             sys.stdout.buffer.write(line)
@@ -141,7 +201,7 @@ class _Output:
         else:
             self._print(frame, meaning, verified)
 
-    def _print(self, frame: "Frame", meaning: "Meaning", verified: "Verified | None") -> None:
+    def _print(self, frame: "Frame | Typed", meaning: "Meaning", verified: "Verified | None") -> None:
         from packtrace.gs1.application_identifiers import application_identifier
         from packtrace_scanner import terminal
         from packtrace_scanner.reading import NotMedicine, ScannedLogisticUnit
@@ -151,6 +211,8 @@ class _Output:
             terminal.show_verdict(self._console, verified.verdict)
             for note in verified.notes:
                 self.tell(note)
+            if verified.merged:
+                self.tell(f"{LOST} {verified.merged.bracketed()}")
         elif isinstance(meaning, NotMedicine):
             terminal.show_refusal(self._console, "not a medicine code", [meaning.reason, where])
         elif isinstance(meaning, ScannedLogisticUnit):
@@ -164,7 +226,7 @@ class _Output:
             terminal.show_reading(self._console, "read, not verified", [*lines, where, f"{unchecked} or --config."])
 
 
-def _as_json(frame: "Frame", meaning: "Meaning", verified: "Verified | None") -> dict[str, Any]:
+def _as_json(frame: "Frame | Typed", meaning: "Meaning", verified: "Verified | None") -> dict[str, Any]:
     from packtrace_scanner.reading import NotMedicine, ScannedPack
 
     line: dict[str, Any] = {"frame": frame.name, "time": round(frame.time, 3)}
@@ -179,11 +241,12 @@ def _as_json(frame: "Frame", meaning: "Meaning", verified: "Verified | None") ->
     ]
     if isinstance(meaning, NotMedicine):
         return line | {"kind": "other", "reason": meaning.reason}
-    line["elements"] = dict(meaning.elements.pairs)
+    line["elements"], line["remark"] = dict(meaning.elements.pairs), meaning.remark
     if not isinstance(meaning, ScannedPack):
         return line | {"kind": "logistic unit", "sscc": meaning.sscc}
     scan = meaning.scan
     line |= {"kind": "pack", "gtin": scan.gtin, "serial": scan.serial, "lot": scan.lot, "expiry": scan.expiry}
     line["verdict"] = verified.verdict.to_json() if verified else None
     line["notes"] = list(verified.notes) if verified else []
+    line["merged"] = dict(verified.merged.pairs) if verified and verified.merged else None
     return line

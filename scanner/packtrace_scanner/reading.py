@@ -4,23 +4,29 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from packtrace.errors import IdentifierError
-from packtrace.gs1 import ElementString, parse_digital_link, parse_scan
+from packtrace.gs1 import ElementString, parse_bracketed, parse_digital_link, parse_scan, separators
 from packtrace.scan import Scan
-from packtrace_scanner.decoders import Reading
+from packtrace_scanner.decoders import Corners, Reading
 
 GS1_DATA = ("]d2", "]C1", "]Q3")
+HAND_SCANNER = "hand scanner"
+NOWHERE: Corners = ((0, 0), (0, 0), (0, 0), (0, 0))
 _GS1_128 = "]C1"
 _PLAIN_QR = "]Q1"
 
 
 @dataclass(frozen=True, slots=True)
 class ScannedPack:
-    """A medicine pack: what its code says, all rules of GS1 kept."""
+    """A medicine pack: what its code says, all rules of GS1 kept.
+
+    `remark` says what had to be put right of what a hand scanner sent.
+    """
 
     scan: Scan
     national_number: str | None
     elements: ElementString
     readings: tuple[Reading, ...]
+    remark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ class ScannedLogisticUnit:
     sscc: str
     elements: ElementString
     readings: tuple[Reading, ...]
+    remark: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,25 @@ def meaning_of(reading: Reading) -> Meaning:
         return NotMedicine(_why_not(reading, error), (reading,))
 
 
+def meaning_of_text(text: str, separator: str | None = None, without_identifier: str | None = None) -> Meaning:
+    """What a line from a hand scanner means, or from somebody who types: ``(01)…(21)…`` or a Digital Link.
+
+    `separator` and `without_identifier` are the scanner's settings of those names.
+    """
+    text = text.strip(" \r\n\t")
+    symbology, data = (text[:3], text[3:]) if text.startswith("]") else (without_identifier or "", text)
+    reading = Reading(symbology, data, NOWHERE, HAND_SCANNER)
+    try:
+        if data.lower().startswith(("http://", "https://")) and symbology in ("", _PLAIN_QR, *GS1_DATA):
+            return _meaning(parse_digital_link(data), (reading,))
+        if data.startswith("(") and not text.startswith("]"):
+            return _meaning(parse_bracketed(data), (reading,))
+        elements, remark = separators.read(symbology + data, separator)
+    except IdentifierError as error:
+        return NotMedicine(_why_not(reading, error) if symbology else str(error), (reading,))
+    return _meaning(elements, (reading,), remark)
+
+
 def is_item(reading: Reading) -> bool:
     """Whether the reading by itself names a pack or a logistic unit."""
     return not isinstance(meaning_of(reading), NotMedicine)
@@ -77,15 +103,21 @@ def _labels(linear: list[Reading]) -> list[Meaning]:
     return [meaning_of(reading) for reading in linear]
 
 
-def _meaning(elements: ElementString, readings: tuple[Reading, ...]) -> Meaning:
+def _meaning(elements: ElementString, readings: tuple[Reading, ...], remark: str | None = None) -> Meaning:
     if elements.sscc is not None:
-        return ScannedLogisticUnit(elements.sscc, elements, readings)
+        return ScannedLogisticUnit(elements.sscc, elements, readings, remark)
     if elements.gtin is None:
         return NotMedicine("the code has neither a GTIN, AI (01), nor an SSCC, AI (00)", readings)
     if elements.serial is None:
         return NotMedicine("the code has no serial number, AI (21): it names a product, not one pack", readings)
-    scan = Scan(elements.gtin, elements.serial, elements.lot, elements.expiry)
-    return ScannedPack(scan, elements.national_number, elements, readings)
+    return ScannedPack(scan_of(elements), elements.national_number, elements, readings, remark)
+
+
+def scan_of(elements: ElementString) -> Scan:
+    """What identifies a pack, of elements that have a GTIN and a serial number."""
+    assert elements.gtin is not None
+    assert elements.serial is not None
+    return Scan(elements.gtin, elements.serial, elements.lot, elements.expiry)
 
 
 def _why_not(reading: Reading, error: IdentifierError) -> str:

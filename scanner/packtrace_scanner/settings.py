@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from packtrace.errors import PacktraceError
+from packtrace.gs1.element_string import SYMBOLOGIES
+from packtrace.gs1.separators import check_separator
 
 MAX_CONFIG_BYTES = 64 << 10
+NEEDED = ("gateway", "api_key_file", "node", "deployment", "place")
+"""The settings without which no pack can be verified."""
 
 
 class SettingsError(PacktraceError, ValueError):
@@ -22,6 +26,10 @@ class Settings:
     the key to it. `node` is the URL of the node that this scanner trusts for facts about the chain, and `deployment`
     the file that names the contracts there: never taken from the gateway, which is what is being checked. `place` is
     the party number of the premises where the scanner stands.
+
+    For hand scanners: `separator` is what the scanner sends for GS (0x1D), and `without_identifier` the symbology
+    identifier that its codes have where it sends none: with ``]d2`` the operator answers for it that the scanner reads
+    nothing but GS1 DataMatrix.
     """
 
     gateway: str | None = None
@@ -29,11 +37,18 @@ class Settings:
     node: str | None = None
     deployment: Path | None = None
     place: int | None = None
+    separator: str | None = None
+    without_identifier: str | None = None
 
     @property
     def missing(self) -> list[str]:
         """The settings without which no pack can be verified."""
-        return [field.name for field in fields(self) if getattr(self, field.name) is None]
+        return [name for name in NEEDED if getattr(self, name) is None]
+
+    @property
+    def verifies(self) -> bool:
+        """Whether any of the settings to verify a pack is there: then all have to be."""
+        return len(self.missing) < len(NEEDED)
 
     def with_options(self, **options: Any) -> "Settings":
         """These settings, with the options given on the command line in place of the file's."""
@@ -47,6 +62,8 @@ _FORMS: dict[str, tuple[type, str]] = {
     "node": (str, "a URL in quotes"),
     "deployment": (str, "a path in quotes"),
     "place": (int, "a party number"),
+    "separator": (str, "what the scanner sends for GS, in quotes"),
+    "without_identifier": (str, "a symbology identifier such as ]d2, in quotes"),
 }
 _PATHS = frozenset({"api_key_file", "deployment"})
 
@@ -70,4 +87,18 @@ def load(path: Path) -> Settings:
         kind, form = _FORMS[name]
         if type(value) is not kind or not value:
             raise SettingsError("this setting has another form", field=name, value=value, rule=form)
+    _check_hand_scanner(table)
     return Settings(**{name: path.parent / value if name in _PATHS else value for name, value in table.items()})
+
+
+def _check_hand_scanner(table: dict[str, Any]) -> None:
+    if "separator" in table:
+        check_separator(table["separator"])
+    identifier = table.get("without_identifier")
+    if identifier is not None and identifier not in SYMBOLOGIES:
+        raise SettingsError(
+            "not the symbology identifier of GS1 data",
+            field="without_identifier",
+            value=identifier,
+            rule=f"one of {', '.join(SYMBOLOGIES)}",
+        )

@@ -47,12 +47,24 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """One code as a hand scanner sends it: `text` without its line end, `time` as a frame's."""
+
+    name: str
+    time: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """Frames one after the other. `live` says that they show the same scene, so that no single one has to be read."""
+    """Frames, or what a hand scanner sends, one after the other.
+
+    `live` says that frames show the same scene, so that no single one has to be read.
+    """
 
     name: str
     live: bool
-    frames: Iterator[Frame]
+    frames: Iterator[Frame | Typed]
 
 
 def _refuse(error: SourceError) -> None:

@@ -19,15 +19,19 @@ from packtrace.commit.pedigree import MAX_BYTES
 from packtrace.errors import ChainError, EvidenceError, PacktraceError
 from packtrace.evidence import examine
 from packtrace.facts import Facts
+from packtrace.gs1 import ElementString, separators
 from packtrace.material import Material
 from packtrace.scan import Place, Scan
 from packtrace.verdict import Headline, Verdict, judge
+from packtrace_scanner.reading import ScannedPack, scan_of
 from packtrace_scanner.settings import Settings, SettingsError
 
 GATEWAY_TIMEOUT = 10.0
 """Seconds. The gateway may have to ask the marketing authorisation holder's first."""
 
 MAX_KEY_BYTES = 1 << 10
+MOST_MERGED = 8
+"""Other readings of a code that are looked up."""
 
 
 class GatewayError(PacktraceError):
@@ -36,10 +40,14 @@ class GatewayError(PacktraceError):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A verdict, and who could not be asked and why."""
+    """A verdict, and who could not be asked and why.
+
+    `merged` is a pack that is known, and that the scan would be if the scanner had lost the separators in it.
+    """
 
     verdict: Verdict
     notes: tuple[str, ...]
+    merged: ElementString | None = None
 
     @property
     def authentic(self) -> bool:
@@ -91,6 +99,17 @@ class Verifier:
             notes.append(f"the node: {error}")
         verdict = judge(scan, evidence, material.answer, facts, self._place, int(time.time()))
         return Verified(verdict, tuple(notes))
+
+    def verify_pack(self, pack: ScannedPack) -> Verified:
+        """As `verify`; where nothing is known of the pack, its code may be of another one, with separators lost."""
+        verified = self.verify(pack.scan)
+        if verified.verdict.history:
+            return verified
+        packs = [other for other in separators.merged(pack.elements) if other.gtin and other.serial]
+        for other in packs[:MOST_MERGED]:
+            if self.verify(scan_of(other)).verdict.history:
+                return replace(verified, merged=other)
+        return verified
 
     def _material(self, scan: Scan) -> Material:
         asked = {

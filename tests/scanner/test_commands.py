@@ -40,7 +40,7 @@ def picture(tmp_path: Path) -> Path:
 
 
 def scan(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+    return CliRunner().invoke(app, ["scan", *(str(argument) for argument in arguments)])
 
 
 def lines(result: Result) -> list[dict[str, object]]:

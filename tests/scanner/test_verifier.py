@@ -49,7 +49,7 @@ class Shop:
         return path
 
     def scan(self, picture: Path, *options: str) -> Result:
-        return CliRunner().invoke(app, [str(picture), "--config", str(self.config), *options])
+        return CliRunner().invoke(app, ["scan", str(picture), "--config", str(self.config), *options])
 
     def verdict(self, picture: Path, *options: str) -> dict[str, Any]:
         verdict: dict[str, Any] = json.loads(self.scan(picture, "--json", *options).stdout)["verdict"]
@@ -128,6 +128,22 @@ def test_serial_nobody_made_is_not_authentic(shop: Shop) -> None:
     verdict = shop.verdict(shop.picture("serial", serial="NEVERMADE001"))
     assert verdict["headline"] in ("unknown serial", "not verified")
     assert verdict["history"] == []
+
+
+def test_a_code_whose_separators_the_scanner_lost_is_named_as_such(shop: Shop) -> None:
+    """Serial number and expiry run into each other: a serial that nobody made. That of a known pack is in it."""
+    merged = f"]d201{GTIN}21{shop.serials[0]}17{PRINTED_EXPIRY}\n"
+    arguments = ["scan", "keyboard", "--config", str(shop.config)]
+    said = CliRunner().invoke(app, arguments, input=merged)
+    assert said.exit_code == NOT_AUTHENTIC
+    assert "may be dispensed" not in said.output
+    assert "lost the separators" in said.output
+    assert f"(21){shop.serials[0]}(17){PRINTED_EXPIRY}" in said.output.replace("\n", "")
+    line = json.loads(CliRunner().invoke(app, [*arguments, "--json"], input=merged).stdout)
+    assert line["verdict"]["headline"] in ("unknown serial", "not verified")
+    assert line["merged"]["21"] == shop.serials[0]
+    unknown = f"]d201{GTIN}21NEVERMADE17{PRINTED_EXPIRY}\n"
+    assert json.loads(CliRunner().invoke(app, [*arguments, "--json"], input=unknown).stdout)["merged"] is None
 
 
 def test_node_that_does_not_answer_leaves_the_chains_checks_not_made(shop: Shop) -> None:
