@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from packtrace_scanner.reading import Meaning
     from packtrace_scanner.settings import Settings
     from packtrace_scanner.sources import Frame, Source, Typed
+    from packtrace_scanner.tasks import Said
     from packtrace_scanner.verifier import Verified, Verifier
 
 # The decoders take a moment to load, so they are loaded when they are needed; but where they are not installed, there
@@ -62,9 +63,7 @@ def scan(
     Proofs come from your gateway, facts about the chain from your own node. Without them a code is read, not verified.
     Ends with status 3 if a pack is not authentic and available, 4 if nothing was read.
     """
-    from packtrace_scanner.hand_scanner import is_hand_scanner, open_hand_scanner
     from packtrace_scanner.settings import Settings, load
-    from packtrace_scanner.sources import open_source
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that lacks a character still shows the verdict
@@ -76,10 +75,7 @@ def scan(
     verifier = _verifier(settings)
     output = _Output(Console(), Console(stderr=True), json)
     try:
-        if is_hand_scanner(source):
-            opened = open_hand_scanner(source)
-        else:
-            opened = open_source(source, problem=lambda error: output.tell(str(error)))
+        opened = _open(source, output)
         if opened.live:
             output.tell(f"looking at {opened.name}; Ctrl-C ends")
         for frame, meaning in _meanings(opened, settings, output):
@@ -95,6 +91,68 @@ def scan(
         output.tell(f"no code of a pack or a logistic unit in {source}: more light, nearer, sharper?")
     if not output.items or output.bad:
         raise typer.Exit(NOT_AUTHENTIC if output.items else NOTHING_READ)
+
+
+@app.command()
+def work(
+    source: Annotated[str, typer.Argument(help=SOURCE)],
+    config: Annotated[Path, typer.Option(help="A scanner.toml, with gln and journal for what is recorded.")],
+    do: Annotated[
+        str, typer.Option(help="To begin with: verify, dispense, receive, ship:GLN, pack or unpack.")
+    ] = "verify",
+    wait: Annotated[float, typer.Option(min=0, help="At the end, seconds to wait for what is not sent yet.")] = 30.0,
+    bell: Annotated[bool, typer.Option(help="Ring the terminal's bell: once for good, three times for wrong.")] = True,
+) -> None:
+    """Receive, ship, pack, dispense and verify by scanning. What is scanned is kept through power cuts and offline.
+
+    What to do is scanned or typed as packtrace:receive, packtrace:done, packtrace:undo and so on. Ends with status 3 if
+    something scanned was wrong.
+    """
+    from packtrace_scanner.gateway import Gateway
+    from packtrace_scanner.journal import Journal
+    from packtrace_scanner.sender import Sender
+    from packtrace_scanner.settings import load
+    from packtrace_scanner.verifier import Verifier
+    from packtrace_scanner.work import Parts, Work
+
+    settings = load(config)
+    journal = Journal(settings.journal or config.with_name("journal.db"))
+    output = _Output(Console(), Console(stderr=True), False, bell=bell)
+    gateway = Gateway(settings)
+    parts = Parts(Verifier(settings), gateway, journal, Sender(journal, gateway, output.say), settings.gln)
+    working = Work(parts, output.say, output.verdict)
+    parts.sender.start()
+    try:
+        working.command(do)
+        opened = _open(source, output)
+        output.tell(f"looking at {opened.name}; Ctrl-C ends")
+        for _, meaning in _meanings(opened, settings, output):
+            working.take(meaning)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if not parts.sender.idle(wait) and (left := journal.waiting()):
+            output.tell(f"{left} jobs wait for the gateway; they are sent when this is started again")
+        parts.sender.stop(wait)
+        parts.verifier.close()
+        gateway.close()
+        journal.close()
+    if output.bad:
+        raise typer.Exit(NOT_AUTHENTIC)
+
+
+@app.command("work-codes")
+def work_codes(
+    file: Annotated[Path, typer.Argument(help="The PNG to write.")],
+    to: Annotated[list[str] | None, typer.Option(help="GLN of a receiver that is shipped to (repeatable).")] = None,
+) -> None:
+    """Write a page of command codes to lie on the counter: receive, done, undo and so on."""
+    from packtrace.gs1 import keys
+    from packtrace_scanner.hand_setup import command_sheet
+    from packtrace_scanner.work import COMMANDS
+
+    receivers = [f"ship:{keys.gln(gln)}" for gln in to or ()]
+    command_sheet([*(command for command in COMMANDS if command != "ship"), *receivers], file)
 
 
 @app.command("scan-setup")
@@ -145,6 +203,15 @@ def _verifier(settings: "Settings") -> "Verifier | None":
     return Verifier(settings)
 
 
+def _open(source: str, output: "_Output") -> "Source":
+    from packtrace_scanner.hand_scanner import is_hand_scanner, open_hand_scanner
+    from packtrace_scanner.sources import open_source
+
+    if is_hand_scanner(source):
+        return open_hand_scanner(source)
+    return open_source(source, problem=lambda error: output.tell(str(error)))
+
+
 def _meanings(source: "Source", settings: "Settings", output: "_Output") -> "Iterator[tuple[Frame | Typed, Meaning]]":
     """What is scanned, each code once: again only when it was out of sight for a while, or in another picture.
 
@@ -171,10 +238,11 @@ def _meanings(source: "Source", settings: "Settings", output: "_Output") -> "Ite
 class _Output:
     """Shows what was scanned, for people or for programs, and counts."""
 
-    def __init__(self, console: Console, errors: Console, json: bool) -> None:
+    def __init__(self, console: Console, errors: Console, json: bool, *, bell: bool = False) -> None:
         self._console = console
         self._errors = errors
         self._json = json
+        self._bell = bell
         self.items = 0
         self.bad = 0
 
@@ -182,18 +250,37 @@ class _Output:
         """Something to know that is no result."""
         self._errors.print(message, style="yellow", markup=False, highlight=False)
 
+    def say(self, said: "Said") -> None:
+        """The answer to one scan, or what became of a job."""
+        from packtrace_scanner import terminal
+
+        self.bad += said.mark == "wrong"
+        terminal.show_said(self._console, said, bell=self._bell)
+
+    def verdict(self, verified: "Verified") -> None:
+        """A pack's verdict in full."""
+        from packtrace_scanner import terminal
+
+        self.items += 1
+        self.bad += not verified.authentic
+        terminal.show_verdict(self._console, verified.verdict)
+        for note in verified.notes:
+            self.tell(note)
+        if verified.merged:
+            self.tell(f"{LOST} {verified.merged.bracketed()}")
+
     def show(self, frame: "Frame | Typed", meaning: "Meaning", verifier: "Verifier | None") -> None:
         """Show one code; verify it if it is a pack's."""
         from packtrace_scanner.reading import NotMedicine, ScannedPack
 
         verified = None
-        if not isinstance(meaning, NotMedicine):
-            self.items += 1
         if isinstance(meaning, ScannedPack) and verifier:
             verified = verifier.verify_pack(meaning)
-            self.bad += not verified.authentic
         if not isinstance(meaning, NotMedicine) and meaning.remark and not self._json:
             self.tell(meaning.remark)
+        if not verified or self._json:  # else `verdict` counts
+            self.items += not isinstance(meaning, NotMedicine)
+            self.bad += verified is not None and not verified.authentic
         if self._json:
             line = orjson.dumps(_as_json(frame, meaning, verified), option=orjson.OPT_APPEND_NEWLINE)
             sys.stdout.buffer.write(line)
@@ -208,11 +295,7 @@ class _Output:
 
         where = f"{meaning.readings[0].kind} in {frame.name}"
         if verified:
-            terminal.show_verdict(self._console, verified.verdict)
-            for note in verified.notes:
-                self.tell(note)
-            if verified.merged:
-                self.tell(f"{LOST} {verified.merged.bracketed()}")
+            self.verdict(verified)
         elif isinstance(meaning, NotMedicine):
             terminal.show_refusal(self._console, "not a medicine code", [meaning.reason, where])
         elif isinstance(meaning, ScannedLogisticUnit):

@@ -4,6 +4,7 @@ The test code holds what goes wrong: a separator, capital and small letters, the
 layouts have elsewhere.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,11 +66,36 @@ def for_terminal(modules: NDArray[np.bool_]) -> str:
 
 def write_png(modules: NDArray[np.bool_], file: Path) -> None:
     """The code to print, a module 12 pixels wide."""
+    _write(np.where(np.kron(modules, np.ones((12, 12), bool)), 0, 255).astype(np.uint8), file)
+
+
+def _write(pixels: NDArray[np.uint8], file: Path) -> None:
     import cv2
 
-    pixels = np.where(np.kron(modules, np.ones((12, 12), bool)), 0, 255).astype(np.uint8)
-    if not cv2.imwrite(str(file), pixels):
-        raise OSError(None, "this picture cannot be written", str(file))
+    good, png = cv2.imencode(".png", pixels)
+    assert good
+    file.write_bytes(png.tobytes())
+
+
+def command_sheet(commands: Sequence[str], file: Path) -> None:
+    """A page of command codes, each with its name, to lie on the counter."""
+    import cv2
+    import zxingcpp
+
+    columns, cell, code = 4, (300, 340), 200
+    rows = -(-len(commands) // columns)
+    page = np.full((rows * cell[1], columns * cell[0]), 255, np.uint8)
+    for number, command in enumerate(commands):
+        made = zxingcpp.create_barcode(f"packtrace:{command}", zxingcpp.BarcodeFormat.DataMatrix, forceSquare=True)
+        modules = np.asarray(made.to_image(scale=1, add_quiet_zones=False), np.uint8)
+        scale = code // len(modules)
+        picture = np.kron(modules, np.ones((scale, scale), np.uint8))
+        x, y = number % columns * cell[0] + 50, number // columns * cell[1] + 40
+        page[y : y + len(picture), x : x + len(picture)] = picture
+        for line, text in enumerate(command.upper().split(":")):
+            at = (x, y + code + 45 + 35 * line)
+            cv2.putText(page, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.9, 0, 2, cv2.LINE_AA)
+    _write(page, file)
 
 
 def diagnose(sent: str) -> Diagnosis:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from packtrace.errors import PacktraceError
+from packtrace.gs1 import keys
 from packtrace.gs1.element_string import SYMBOLOGIES
 from packtrace.gs1.separators import check_separator
 
@@ -27,6 +28,9 @@ class Settings:
     the file that names the contracts there: never taken from the gateway, which is what is being checked. `place` is
     the party number of the premises where the scanner stands.
 
+    To record what happens to goods, `gln` is the number of those premises (13 digits), and `journal` the file in which
+    what was scanned is kept until the gateway has it.
+
     For hand scanners: `separator` is what the scanner sends for GS (0x1D), and `without_identifier` the symbology
     identifier that its codes have where it sends none: with ``]d2`` the operator answers for it that the scanner reads
     nothing but GS1 DataMatrix.
@@ -37,6 +41,8 @@ class Settings:
     node: str | None = None
     deployment: Path | None = None
     place: int | None = None
+    gln: str | None = None
+    journal: Path | None = None
     separator: str | None = None
     without_identifier: str | None = None
 
@@ -62,10 +68,12 @@ _FORMS: dict[str, tuple[type, str]] = {
     "node": (str, "a URL in quotes"),
     "deployment": (str, "a path in quotes"),
     "place": (int, "a party number"),
+    "gln": (str, "a GLN of 13 digits in quotes"),
+    "journal": (str, "a path in quotes"),
     "separator": (str, "what the scanner sends for GS, in quotes"),
     "without_identifier": (str, "a symbology identifier such as ]d2, in quotes"),
 }
-_PATHS = frozenset({"api_key_file", "deployment"})
+_PATHS = frozenset({"api_key_file", "deployment", "journal"})
 
 
 def load(path: Path) -> Settings:
@@ -87,6 +95,8 @@ def load(path: Path) -> Settings:
         kind, form = _FORMS[name]
         if type(value) is not kind or not value:
             raise SettingsError("this setting has another form", field=name, value=value, rule=form)
+    if "gln" in table:
+        keys.gln(table["gln"])
     _check_hand_scanner(table)
     return Settings(**{name: path.parent / value if name in _PATHS else value for name, value in table.items()})
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -14,6 +14,9 @@ from packtrace.gs1 import sscc_of_uri
 from packtrace.scan import Scan
 from packtrace.timeline import HistoryEntry
 from packtrace.verdict import Check, Headline, Verdict
+
+if TYPE_CHECKING:
+    from packtrace_scanner.tasks import Said
 
 MAX_TEXT = 200
 """Longest text from outside that is shown on one line."""
@@ -84,6 +87,18 @@ def show_refusal(console: Console, headline: str, lines: Iterable[str]) -> None:
     console.print(_headline(console, _QUESTION, headline, list(lines)))
 
 
+def show_said(console: Console, said: "Said", *, bell: bool = False) -> None:
+    """Print the answer to one scan, in colour, in words and with a sign; one bell for good, three for wrong."""
+    colour, sign, bells = _MARKS[said.mark]
+    title = Text.assemble((f" {sign} {plain(said.headline).upper()} ", f"bold {_INK[colour]} on {colour}"))
+    console.print(title)
+    for line in said.lines:
+        console.print(Text(f"    {plain(line)}"))
+    if bell and bells:
+        console.file.write("\a" * bells)
+        console.file.flush()
+
+
 def plain(text: str) -> str:
     """Text from outside, safe to print: no control characters, not endless."""
     shown = "".join(character if character.isprintable() else "·" for character in text[: MAX_TEXT + 1])
@@ -103,6 +118,13 @@ def _headline(console: Console, sign: Sign, words: str, lines: list[str]) -> Ren
     grid.add_row(Text(picture, style=f"bold {sign.colour}"), text)
     return Panel(grid, box=sign.frame, border_style=f"bold {sign.colour}", padding=(1, 2))
 
+
+_MARKS = {
+    "good": ("green", "✔", 1),
+    "again": ("blue", "•", 0),
+    "question": ("yellow", "?", 2),
+    "wrong": ("red", "✖", 3),
+}
 
 # The eight basic colours, which every terminal has, and what can be read on them.
 _INK = {"green": "black", "red": "white", "yellow": "black", "blue": "white"}

@@ -69,7 +69,7 @@ class Verifier:
         contracts = Deployment.load(deployment)
         self._network = contracts.network
         self._reader = ChainReader(Node(node), contracts)
-        headers = {"Authorization": f"Bearer {_api_key(key)}"}
+        headers = {"Authorization": f"Bearer {read_api_key(key)}"}
         self._gateway = httpx.Client(base_url=gateway, headers=headers, timeout=GATEWAY_TIMEOUT)
 
     def close(self) -> None:
@@ -147,7 +147,8 @@ def _json(body: bytes) -> dict[str, Any]:
     return plain if isinstance(plain, dict) else {}
 
 
-def _api_key(path: Path) -> str:
+def read_api_key(path: Path) -> str:
+    """The API key in a file. Raises SettingsError."""
     try:
         with path.open("rb") as file:
             key = file.read(MAX_KEY_BYTES).decode("ascii").strip()

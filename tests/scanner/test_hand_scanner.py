@@ -16,9 +16,10 @@ from packtrace_scanner.commands import app
 from packtrace_scanner.decoders import Decoder
 from packtrace_scanner.hand_scanner import MOST_CHARACTERS, codes, is_hand_scanner, open_hand_scanner
 from packtrace_scanner.hand_setup import DATA, ELEMENTS, diagnose, for_terminal, picture
-from packtrace_scanner.reading import NotMedicine, ScannedLogisticUnit, ScannedPack, meaning_of_text
+from packtrace_scanner.reading import NotMedicine, ScannedLogisticUnit, ScannedPack, meaning_of, meaning_of_text
 from packtrace_scanner.settings import SettingsError, load
 from packtrace_scanner.sources import SourceError, read_image
+from packtrace_scanner.work import COMMANDS, command_of
 
 GTIN = "04012345123456"
 PACK = f"]d201{GTIN}21ABC123{GS}1727113010L2026A"
@@ -200,3 +201,14 @@ def test_the_picture_on_the_terminal_is_the_code() -> None:
         assert [character in "▀█" for character in line] == list(row)
     for row, line in zip(modules[1::2], lines, strict=False):
         assert [character in "▄█" for character in line] == list(row)
+
+
+def test_the_page_of_command_codes_is_read_as_these_commands(tmp_path: Path) -> None:
+    file = tmp_path / "codes.png"
+    made = CliRunner().invoke(app, ["work-codes", str(file), "--to", "4012345000009", "--to", "9506000134352"])
+    assert made.exit_code == 0, made.output
+    readings = Decoder(lambda _: False).read(read_image(file))
+    found = {command_of(meaning_of(reading)) for reading in readings}
+    assert found == {*COMMANDS, "ship:4012345000009", "ship:9506000134352"} - {"ship"}
+    wrong = CliRunner().invoke(app, ["work-codes", str(file), "--to", "4012345000008"])
+    assert wrong.exit_code != 0

@@ -33,6 +33,12 @@ def get_unit(sscc: str, gateway: GatewayDependency) -> dict[str, Any]:
     return _view(*gateway.exchange.units.one(sscc))
 
 
+@router.get("/{sscc}/contents", dependencies=READERS)
+def unit_contents(sscc: str, gateway: GatewayDependency) -> list[dict[str, str]]:
+    """All packs and logistic units inside one, each with what it lies in directly, by what is recorded here."""
+    return [{"uri": uri, "inside": inside} for uri, inside in gateway.exchange.units.contents(sscc)]
+
+
 @router.post("/propose", status_code=202)
 def propose_units(gateway: GatewayDependency, caller: Packer) -> dict[str, Any]:
     """Make all refused calls again, once the cause is gone. Repeat it while it names units: one request does a part."""

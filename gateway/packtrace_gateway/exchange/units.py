@@ -22,7 +22,7 @@ from packtrace_gateway.access.models import Caller
 from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.db import Database
 from packtrace_gateway.events import bulk
-from packtrace_gateway.events.models import LogisticUnit, StoredEvent
+from packtrace_gateway.events.models import LogisticUnit, StoredEvent, Unit
 from packtrace_gateway.events.store import REFUSED_CALLS, EventStore, stored_header
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import OutboxRow
@@ -65,6 +65,28 @@ class UnitService:
         with self.database.read() as session:
             units = list(session.execute(query).scalars())
             return [(unit, _uri(session, unit.parent)) for unit in units]
+
+    def contents(self, sscc: str) -> list[tuple[str, str]]:
+        """What is inside a unit, at every depth: URI, and the URI of what it lies in. Packs and logistic units.
+
+        By what is recorded here: of goods on their way here, by their sender's data. Raises IdentifierError,
+        NotFoundError.
+        """
+        with self.database.read() as session:
+            level = [self._one(session, sscc)]
+            found: list[tuple[str, str]] = []
+            while level:
+                inner = self._inside(session, [unit.id for unit in level])
+                for unit in level:
+                    found += [(uri, unit.uri) for uri in self._packs(session, unit)]
+                uris = {unit.id: unit.uri for unit in level}
+                found += [(unit.uri, uris[unit.parent]) for unit in inner]
+                level = inner
+        return found
+
+    def _packs(self, session: Session, unit: LogisticUnit) -> list[str]:
+        packs = select(Unit.prefix, Unit.suffix).where(Unit.parent == unit.id)  # type: ignore
+        return self.store.prefixes.uris(session, (tuple(row) for row in session.execute(packs)))
 
     def propose(self, sscc: str, caller: Caller | None = None) -> None:
         """Make the refused calls about a unit again, and about all around and inside it.

@@ -1,0 +1,99 @@
+"""The company's own gateway, as somebody uses it who scans goods: what is where, and what happens to it."""
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from packtrace.errors import PacktraceError
+from packtrace_scanner.settings import Settings, SettingsError
+from packtrace_scanner.verifier import read_api_key
+
+TIMEOUT = 10.0
+"""Seconds."""
+
+MOST_ARRIVALS = 200
+BUSY = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS)
+
+
+class OfflineError(PacktraceError):
+    """The gateway does not answer, or is in trouble: the same can be asked again later."""
+
+
+class RefusedError(PacktraceError):
+    """The gateway refused, for the reason that it gives."""
+
+
+class Gateway:
+    """Raises OfflineError or RefusedError in every call."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.gateway is None or settings.api_key_file is None:
+            missing = [name for name in ("gateway", "api_key_file") if getattr(settings, name) is None]
+            raise SettingsError("to record anything, this is needed too", field=", ".join(missing))
+        headers = {"Authorization": f"Bearer {read_api_key(settings.api_key_file)}"}
+        self._http = httpx.Client(base_url=settings.gateway, headers=headers, timeout=TIMEOUT)
+
+    def close(self) -> None:
+        self._http.close()
+
+    def unit(self, sscc: str) -> dict[str, Any] | None:
+        """A logistic unit as it is recorded at the gateway; None where it is not known there."""
+        found: dict[str, Any] | None = self._known(f"/logistic-units/{quote(sscc)}")
+        return found
+
+    def contents(self, sscc: str) -> dict[str, str]:
+        """What is inside a unit, at every depth: URI → URI of what it lies in."""
+        listed = self._known(f"/logistic-units/{quote(sscc)}/contents") or []
+        return {entry["uri"]: entry["inside"] for entry in listed}
+
+    def arrival(self, uri: str) -> int | None:
+        """The id of the newest arrival that a unit came with."""
+        for arrival in self._ask("GET", f"/arrivals?limit={MOST_ARRIVALS}"):
+            if any(unit["uri"] == uri for unit in arrival["units"]):
+                return int(arrival["id"])
+        return None
+
+    def capture(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Capture an EPCIS document. The same document again changes nothing: its events have ids."""
+        return self._dict("POST", "/capture", document)
+
+    def receive_partly(self, arrival: int, missing: list[str]) -> dict[str, Any]:
+        return self._dict("POST", f"/arrivals/{arrival}/receive-partly", {"missing": missing})
+
+    def dispense(self, pack: dict[str, Any], request: str) -> dict[str, Any]:
+        """Order that a pack is dispensed; `request` is this order's own name, so that a repeated one does nothing."""
+        return self._dict("POST", "/dispense", {"packs": [pack], "request": request})
+
+    def operation(self, number: int) -> dict[str, Any]:
+        return self._dict("GET", f"/operations/{number}")
+
+    def _known(self, path: str) -> Any:
+        try:
+            return self._ask("GET", path)
+        except RefusedError as error:
+            if error.value == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def _dict(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        answer: dict[str, Any] = self._ask(method, path, body)
+        return answer
+
+    def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise OfflineError(f"the gateway does not answer: {str(error) or type(error).__name__}") from error
+        if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):  # nothing scanned is lost by it
+            raise OfflineError("the gateway does not let this scanner in: its API key has ended, or lacks the role")
+        if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or answer.status_code in BUSY:
+            raise OfflineError(f"the gateway is in trouble ({answer.status_code})")
+        try:
+            plain = answer.json()
+        except ValueError:
+            raise OfflineError("what answers is no gateway of packtrace", value=str(self._http.base_url)) from None
+        if answer.status_code >= httpx.codes.BAD_REQUEST:
+            detail = plain.get("detail") or plain.get("title") or answer.reason_phrase
+            raise RefusedError(str(detail), value=answer.status_code)
+        return plain

@@ -1,0 +1,176 @@
+"""What was scanned, on disk before it is answered for: it survives a power cut, and waits for the gateway.
+
+A job is what one person does in one go: receiving a delivery, dispensing a pack. It is written down with every scan;
+when it is finished it is *ready*, and the gateway gets it as soon as it can be reached, in the order of their numbers.
+"""
+
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from packtrace.errors import PacktraceError
+
+KEPT_SECONDS = 90 * 86_400.0
+"""Jobs that have ended are kept so long, for the question whether this counter has seen a pack before."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS job (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL, answer TEXT,
+    created REAL NOT NULL, updated REAL NOT NULL
+);
+CREATE INDEX IF NOT EXISTS job_state ON job (state, updated, id);
+CREATE TABLE IF NOT EXISTS pack (code TEXT NOT NULL, job INTEGER NOT NULL, PRIMARY KEY (code, job)) WITHOUT ROWID;
+"""
+
+_INSERT = "INSERT INTO job (kind, state, body, answer, created, updated) VALUES (?, ?, ?, ?, ?, ?)"
+_UPDATE = "UPDATE job SET kind = ?, state = ?, body = ?, answer = ?, created = ?, updated = ? WHERE id = ?"
+_UNFINISHED = "SELECT kind, body, state, answer, id, created FROM job WHERE state = ? ORDER BY id DESC LIMIT 1"
+_NEXT = (
+    "SELECT kind, body, state, answer, id, created FROM job WHERE state IN (?, ?) "
+    "ORDER BY state = 'sent' DESC, id LIMIT 1"
+)
+_OF_PACK = (
+    "SELECT kind, body, state, answer, id, created FROM job WHERE id IN (SELECT job FROM pack WHERE code = ?) "
+    "AND kind = ? AND state NOT IN (?, ?) ORDER BY id DESC LIMIT 1"
+)
+
+
+class JournalError(PacktraceError):
+    """The journal cannot be used; the message says what to do."""
+
+
+class State(StrEnum):
+    """How far a job is."""
+
+    OPEN = "open"  # being scanned
+    READY = "ready"  # finished here; the gateway does not have it yet
+    SENT = "sent"  # the gateway has it; its outcome is not known yet
+    DONE = "done"
+    REFUSED = "refused"
+
+
+ENDED = (State.DONE, State.REFUSED)
+
+
+@dataclass(slots=True)
+class Job:
+    """One job: its kind and what belongs to it, as JSON can hold it. `answer` is what the gateway said."""
+
+    kind: str
+    body: dict[str, Any] = field(default_factory=dict)
+    state: State = State.OPEN
+    answer: dict[str, Any] | None = None
+    id: int | None = None
+    created: float = 0.0
+
+
+class Journal:
+    """The jobs of one counter. One program at a time; its threads may share it. Raises JournalError."""
+
+    def __init__(self, file: Path) -> None:
+        try:
+            self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, timeout=1.0)
+            # One program only: two would send the same jobs.
+            for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=FULL"):
+                self._connection.execute(f"PRAGMA {pragma}")
+            self._connection.executescript(_SCHEMA)
+            self._connection.execute("BEGIN IMMEDIATE")
+            old = (*ENDED, time.time() - KEPT_SECONDS)
+            self._connection.execute(
+                "DELETE FROM pack WHERE job IN (SELECT id FROM job WHERE state IN (?, ?) AND updated < ?)", old
+            )
+            self._connection.execute("DELETE FROM job WHERE state IN (?, ?) AND updated < ?", old)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            message = f"this journal cannot be used ({error}): is another scanner's program using it, is the disk full?"
+            raise JournalError(message, field="journal", value=str(file)) from error
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def write(self, job: Job) -> None:
+        """Store a job as it is now. After this call it is on disk."""
+        now = time.time()
+        job.created = job.created or now
+        values = (job.kind, job.state, _text(job.body), _text(job.answer) if job.answer else None, job.created, now)
+        with self._writing():
+            if job.id is None:
+                job.id = self._connection.execute(_INSERT, values).lastrowid
+            else:
+                change = (
+                    "UPDATE job SET kind = ?, state = ?, body = ?, answer = ?, created = ?, updated = ? WHERE id = ?"
+                )
+                self._connection.execute(change, (*values, job.id))
+            for code in job.body.get("packs", ()):
+                self._connection.execute("INSERT OR IGNORE INTO pack VALUES (?, ?)", (code, job.id))
+
+    def drop(self, job: Job) -> None:
+        """Forget a job that was never finished."""
+        with self._writing():
+            self._connection.execute("DELETE FROM pack WHERE job = ?", (job.id,))
+            self._connection.execute("DELETE FROM job WHERE id = ? AND state = ?", (job.id, State.OPEN))
+
+    def unfinished(self) -> Job | None:
+        """The job that was being scanned when the program ended."""
+        return self._first(_UNFINISHED, State.OPEN)
+
+    def next(self) -> Job | None:
+        """The job that the gateway gets next, or whose outcome is to be asked for."""
+        return self._first(_NEXT, State.READY, State.SENT)
+
+    def waiting(self) -> int:
+        """How many jobs the gateway does not have yet."""
+        with self._lock:
+            query = "SELECT count(*) FROM job WHERE state = ?"
+            return int(self._connection.execute(query, (State.READY,)).fetchone()[0])
+
+    def of_pack(self, code: str, kind: str) -> Job | None:
+        """The newest job of a kind that a pack was part of, here, and that was not refused."""
+        return self._first(_OF_PACK, code, kind, State.OPEN, State.REFUSED)
+
+    def _first(self, query: str, *values: str) -> Job | None:
+        with self._lock:
+            row = self._connection.execute(query, values).fetchone()
+        if row is None:
+            return None
+        kind, body, state, answer, number, created = row
+        return Job(kind, orjson.loads(body), State(state), orjson.loads(answer) if answer else None, number, created)
+
+    def _writing(self) -> "_Writing":
+        return _Writing(self._lock, self._connection)
+
+
+class _Writing:
+    """One transaction, on disk when it ends without an error."""
+
+    def __init__(self, lock: threading.Lock, connection: sqlite3.Connection) -> None:
+        self._lock, self._connection = lock, connection
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        try:
+            if self._connection.in_transaction:  # a full disk ends it by itself
+                self._connection.execute("ROLLBACK" if kind else "COMMIT")
+        finally:
+            self._lock.release()
+        if isinstance(error, sqlite3.Error):
+            raise JournalError(f"nothing can be written down here ({error}): is the disk full?") from error
+
+
+def _text(value: dict[str, Any]) -> str:
+    return orjson.dumps(value).decode()

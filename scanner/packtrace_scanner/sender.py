@@ -1,0 +1,132 @@
+"""Sends finished jobs to the gateway, in the background, until each has its outcome."""
+
+import logging
+import threading
+from typing import Any
+
+from packtrace_scanner.gateway import Gateway, OfflineError, RefusedError
+from packtrace_scanner.journal import Job, Journal, State
+from packtrace_scanner.tasks import Mark, Said, Tell, listed
+
+log = logging.getLogger(__name__)
+
+OFFLINE_SECONDS = 5.0
+FOLLOW_SECONDS = 0.5
+DISPENSING = "dispensing"
+
+
+class Sender:
+    """A thread; `wake` it when a job is ready. What becomes of a job is told with `tell`."""
+
+    def __init__(self, journal: Journal, gateway: Gateway, tell: Tell) -> None:
+        self._journal = journal
+        self._gateway = gateway
+        self._tell = tell
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._offline = False
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def stop(self, seconds: float) -> None:
+        """End; what is being sent may take so long."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(seconds)
+
+    def idle(self, seconds: float) -> bool:
+        """Wait until nothing is left to send or to follow, at most so long."""
+        limit = threading.Event()
+        for _ in range(int(seconds * 20)):
+            if self._journal.next() is None:
+                return True
+            limit.wait(0.05)
+        return False
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            self._wake.wait(self.step())
+
+    def step(self) -> float | None:
+        """Send one job, or ask for the outcome of one; the seconds until the next time (None: until there is one)."""
+        job = self._journal.next()
+        if job is None:
+            return None
+        try:
+            self._advance(job)
+        except OfflineError as error:
+            if not self._offline:
+                lines = (error.message, "what is scanned is kept here and sent when the gateway answers again")
+                self._tell(Said(Mark.QUESTION, "offline", lines))
+            self._offline = True
+            return OFFLINE_SECONDS
+        except RefusedError as error:
+            self._ended(job, State.REFUSED, {"refused": error.message})
+        except Exception as error:
+            log.exception("job %s cannot be sent", job.id)
+            self._ended(job, State.REFUSED, {"refused": f"an error of this program: {type(error).__name__}"})
+        if self._offline:
+            self._offline = False
+            self._tell(Said(Mark.GOOD, "online again", ()))
+        return FOLLOW_SECONDS if job.state is State.SENT else 0.0
+
+    def _advance(self, job: Job) -> None:
+        if job.kind == DISPENSING:
+            self._dispense(job)
+            return
+        for step in job.body["steps"]:
+            if "capture" in step:
+                self._gateway.capture(step["capture"])
+                continue
+            arrival = self._gateway.arrival(step["partly"])
+            if arrival is None:
+                raise RefusedError("no arrival with this unit is known any more", value=step["partly"])
+            self._gateway.receive_partly(arrival, step["missing"])
+        self._ended(job, State.DONE, {})
+
+    def _dispense(self, job: Job) -> None:
+        if job.state is State.READY:
+            job.answer = self._gateway.dispense(job.body["pack"], job.body["request"])
+            job.state = State.SENT
+            self._journal.write(job)
+            return
+        assert job.answer is not None
+        job.answer = self._gateway.operation(job.answer["id"])
+        if job.answer["state"] != "pending":
+            (pack,) = job.answer["packs"]
+            good = pack["outcome"] == "dispensed"
+            self._ended(job, State.DONE if good else State.REFUSED, job.answer)
+
+    def _ended(self, job: Job, state: State, answer: dict[str, Any]) -> None:
+        job.state, job.answer = state, answer
+        self._journal.write(job)
+        self._tell(_outcome(job))
+
+
+def _outcome(job: Job) -> Said:
+    """What became of a job, for people. A pack that went out unseen and is not good must be fetched back."""
+    answer = job.answer or {}
+    if job.kind != DISPENSING:
+        units = tuple(listed(job.body.get("units", ())))
+        if job.state is State.DONE:
+            return Said(Mark.GOOD, f"{job.kind}: recorded", units[:3])
+        return Said(Mark.WRONG, f"{job.kind} was refused", (str(answer.get("refused")), *units))
+    pack = job.body["pack"]
+    lines = (
+        f"GTIN {pack['gtin']}    serial {pack['serial']}",
+        *((f"case {answer['case']}",) if answer.get("case") else ()),
+    )
+    if job.state is State.DONE:
+        return Said(Mark.GOOD, "dispensed", lines)
+    words = str(answer.get("refused") or answer.get("error") or answer["packs"][0]["outcome"])
+    headline = "not dispensed"
+    if job.body.get("unseen"):
+        headline = "was given out offline, and is not good"
+        lines = (*lines, "find the patient and the pack now, and report it")
+    return Said(Mark.WRONG, headline, (*lines, words))

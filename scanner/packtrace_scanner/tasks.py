@@ -1,0 +1,342 @@
+"""What somebody does by scanning, one task at a time: receive, ship, pack, unpack. Each scan is answered at once.
+
+A task is written into the journal with every scan and goes on after a power cut. The gateway is asked what a unit is;
+where it does not answer, scans are taken as they are, and what could not be looked at is said.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from packtrace.errors import PacktraceError
+from packtrace.gs1 import sscc_of_uri
+from packtrace_scanner import events
+from packtrace_scanner.gateway import Gateway, OfflineError
+from packtrace_scanner.journal import Job, Journal, State
+
+MOST_NAMED = 20
+"""Cases named one by one; more are counted."""
+
+
+class Mark(StrEnum):
+    """How an answer looks and sounds."""
+
+    GOOD = "good"
+    AGAIN = "again"  # scanned before: nothing changed
+    QUESTION = "question"  # look at it, and decide
+    WRONG = "wrong"  # put it aside
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The answer to one scan, for people."""
+
+    mark: Mark
+    headline: str
+    lines: tuple[str, ...] = ()
+
+
+Tell = Callable[[Said], None]
+
+
+class TaskError(PacktraceError):
+    """A task that cannot begin as it was asked for."""
+
+
+class Task:
+    """One task of the units that are scanned. `scan` and `finish` answer; `job` is what the journal keeps."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, journal: Journal, gateway: Gateway, gln: str, job: Job | None = None) -> None:
+        self._journal = journal
+        self._gateway = gateway
+        self._gln = gln
+        self.job = job or Job(self.kind, {"units": []})
+
+    @property
+    def units(self) -> list[str]:
+        """URIs that were taken, in the order in which they were scanned."""
+        found: list[str] = self.job.body["units"]
+        return found
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.units)
+
+    def scan(self, uri: str) -> Said:
+        """A unit or pack was scanned."""
+        if uri in self.units:
+            return Said(Mark.AGAIN, "scanned before", (named(uri),))
+        said = self._look(uri)
+        if said.mark in (Mark.GOOD, Mark.QUESTION):
+            self.units.append(uri)
+            self._journal.write(self.job)
+        return said
+
+    def undo(self) -> Said:
+        """Take the last scan back."""
+        if not self.units:
+            return Said(Mark.QUESTION, "nothing to take back")
+        uri = self.units.pop()
+        self._forget(uri)
+        self._journal.write(self.job)
+        return Said(Mark.GOOD, "taken back", (named(uri), f"{len(self.units)} left"))
+
+    def drop(self) -> Said:
+        """Forget the whole task."""
+        self._journal.drop(self.job)
+        return Said(Mark.GOOD, f"{self.kind} is forgotten", (f"{len(self.units)} scans are dropped",))
+
+    def finish(self) -> tuple[Said, bool]:
+        """Everything was scanned. The answer, and whether the task has ended."""
+        if not self.units:
+            return Said(Mark.QUESTION, "nothing was scanned yet"), False
+        problem = self._incomplete()
+        if problem:
+            return problem, False
+        self.job.body |= {"steps": self._steps()}
+        self.job.state = State.READY
+        self._journal.write(self.job)
+        return Said(Mark.GOOD, f"{self.kind}: written down", (f"{len(self.units)} scanned",)), True
+
+    # ---- what each task knows ----
+
+    def _look(self, uri: str) -> Said:
+        raise NotImplementedError
+
+    def _steps(self) -> list[dict[str, Any]]:
+        """What the gateway is to be sent: documents to capture, or arrivals to receive in part."""
+        raise NotImplementedError
+
+    def _incomplete(self) -> Said | None:
+        return None
+
+    def _forget(self, uri: str) -> None:
+        pass
+
+    def _known(self, uri: str) -> dict[str, Any] | None:
+        return self._gateway.unit(sscc_of_uri(uri) or "")
+
+    def _outermost(self, unit: dict[str, Any]) -> dict[str, Any]:
+        """What a unit lies in, all around: its place is where all of it is."""
+        while unit["inside"] and (outer := self._known(unit["inside"])):
+            unit = outer
+        return unit
+
+
+class Receiving(Task):
+    """Goods come in. The label of a pallet is enough; its cases may be scanned too, and are ticked off."""
+
+    kind = "receiving"
+
+    def _look(self, uri: str) -> Said:
+        if sscc_of_uri(uri) is None:
+            return Said(Mark.WRONG, "this is a pack", ("receive what it lies in: scan the label of its case",))
+        try:
+            unit = self._known(uri)
+            inside = self._inside_of_what_came(uri)
+            if inside:
+                return self._ticked(uri, inside)
+            if unit is None:
+                return Said(Mark.QUESTION, "no data yet", (named(uri), "it waits in quarantine until they come"))
+            return self._root(uri, unit)
+        except OfflineError as error:
+            why = (named(uri), f"{error.message}: whether it is expected, and what is in it, was not looked at")
+            return Said(Mark.QUESTION, "taken down, not looked at", why)
+
+    def _root(self, uri: str, unit: dict[str, Any]) -> Said:
+        outermost = self._outermost(unit)
+        if outermost["place"] == "here":
+            return Said(Mark.WRONG, "is here already", (named(uri),))
+        if unit["inside"] and outermost["place"] == "expected":
+            lines = (named(uri), f"it is expected inside {named(outermost['uri'])}: scan that label")
+            return Said(Mark.WRONG, "only a part of what is expected", lines)
+        if unit["place"] not in ("expected", "quarantined"):
+            return Said(Mark.WRONG, "not expected", (named(uri), f"it is recorded as {unit['place']}"))
+        contents = self._gateway.contents(sscc_of_uri(uri) or "")
+        cases = [inner for inner, outer in contents.items() if outer == uri and sscc_of_uri(inner)]
+        deeper = {inner: outer for inner, outer in contents.items() if sscc_of_uri(inner)}
+        packs = len(contents) - len(deeper)
+        self.job.body.setdefault("expected", {})[uri] = {"cases": cases, "all": sorted(deeper)}
+        lines = (named(uri), f"from party {unit['partner']}: {len(cases)} cases, {packs} packs")
+        note = (unit["note"],) if unit["note"] else ()
+        return Said(Mark.GOOD, "expected", (*lines, *note, "scan its cases to tick them off, or finish"))
+
+    def _inside_of_what_came(self, uri: str) -> str | None:
+        for root, content in self.job.body.get("expected", {}).items():
+            if uri in content["all"]:
+                return str(root)
+        return None
+
+    def _ticked(self, uri: str, root: str) -> Said:
+        cases = self.job.body["expected"][root]["cases"]
+        ticked = len({*self.units, uri} & set(cases))
+        lines = (named(uri), f"{ticked} of {len(cases)} cases of {named(root)}")
+        return Said(Mark.GOOD, "belongs to it", lines)
+
+    def _missing(self) -> dict[str, list[str]]:
+        """By root, the cases that were not scanned, where any case of it was."""
+        found = {}
+        for root, content in self.job.body.get("expected", {}).items():
+            cases = content["cases"]
+            missing = [case for case in cases if case not in self.units]
+            if root in self.units and missing and len(missing) < len(cases):
+                found[root] = missing
+        return found
+
+    def _incomplete(self) -> Said | None:
+        missing = self._missing()
+        if not missing or self.job.body.get("confirmed") == missing:
+            self.job.body["confirmed"] = missing
+            return None
+        self.job.body["confirmed"] = missing
+        self._journal.write(self.job)
+        cases = [case for some in missing.values() for case in some]
+        question = "scan them; or finish once more to receive the rest without them"
+        return Said(Mark.QUESTION, f"{len(cases)} missing", (*listed(cases), question))
+
+    def _forget(self, uri: str) -> None:
+        self.job.body.get("expected", {}).pop(uri, None)
+
+    def _steps(self) -> list[dict[str, Any]]:
+        inner = {uri for content in self.job.body.get("expected", {}).values() for uri in content["all"]}
+        missing = self.job.body.get("confirmed", {})
+        roots = [uri for uri in self.units if uri not in inner]
+        whole = [uri for uri in roots if uri not in missing]
+        steps: list[dict[str, Any]] = [
+            {"partly": root, "missing": [sscc_of_uri(case) for case in cases]} for root, cases in missing.items()
+        ]
+        return [*steps, {"capture": events.receiving(self._gln, whole)}] if whole else steps
+
+
+class Shipping(Task):
+    """Goods leave for one receiver."""
+
+    kind = "shipping"
+
+    @property
+    def _receiver(self) -> str:
+        return str(self.job.body["receiver"])
+
+    def _look(self, uri: str) -> Said:
+        if sscc_of_uri(uri) is None:
+            return Said(Mark.WRONG, "this is a pack", ("pack it into a case or tote first",))
+        try:
+            unit = self._known(uri)
+        except OfflineError as error:
+            return Said(Mark.QUESTION, "taken down, not looked at", (named(uri), error.message))
+        if unit is None:
+            return Said(Mark.WRONG, "not known here", (named(uri), "it was never packed or received here"))
+        if unit["inside"]:
+            lines = (named(uri), f"it lies in {named(unit['inside'])}: ship that, or take it out first")
+            return Said(Mark.WRONG, "inside another unit", lines)
+        if unit["place"] != "here":
+            return Said(Mark.WRONG, "is not here", (named(uri), f"it is recorded as {unit['place']}"))
+        if unit["refused"]:
+            return Said(Mark.WRONG, "refused by the chain", (named(uri), unit["note"] or ""))
+        return Said(Mark.GOOD, f"goes to {self._receiver}", (named(uri), f"{len(self.units) + 1} so far"))
+
+    def _steps(self) -> list[dict[str, Any]]:
+        return [{"capture": events.shipping(self._gln, self._receiver, self.units)}]
+
+
+class Packing(Task):
+    """The first scan is the case, tote or pallet; all others go into it."""
+
+    kind = "packing"
+
+    def _look(self, uri: str) -> Said:
+        if self.units:
+            return self._child(uri)
+        if sscc_of_uri(uri) is None:
+            return Said(Mark.WRONG, "this is a pack", ("first scan the SSCC of what is filled",))
+        try:
+            unit = self._known(uri)
+        except OfflineError as error:
+            return Said(Mark.QUESTION, "taken down, not looked at", (named(uri), error.message))
+        if unit is not None and unit["place"] != "unpacked":
+            return Said(Mark.WRONG, "in use", (named(uri), f"it is {unit['place']} and was filled before"))
+        return Said(Mark.GOOD, "is filled now", (named(uri), "scan what goes into it"))
+
+    def _child(self, uri: str) -> Said:
+        count = f"{len(self.units)} in {named(self.units[0])}"
+        if sscc_of_uri(uri) is None:
+            return Said(Mark.GOOD, "goes in", (named(uri), count))
+        try:
+            unit = self._known(uri)
+        except OfflineError as error:
+            return Said(Mark.QUESTION, "taken down, not looked at", (named(uri), error.message))
+        if unit is None or unit["place"] != "here":
+            place = unit["place"] if unit else "not known here"
+            return Said(Mark.WRONG, "is not here", (named(uri), f"it is {place}"))
+        if unit["inside"]:
+            return Said(
+                Mark.WRONG, "inside another unit", (named(uri), f"take it out of {named(unit['inside'])} first")
+            )
+        return Said(Mark.GOOD, "goes in", (named(uri), count))
+
+    def _incomplete(self) -> Said | None:
+        return Said(Mark.QUESTION, "nothing goes in yet", (named(self.units[0]),)) if len(self.units) == 1 else None
+
+    def _steps(self) -> list[dict[str, Any]]:
+        return [{"capture": events.packing(self._gln, self.units[0], self.units[1:])}]
+
+
+class Unpacking(Task):
+    """Everything is taken out of each unit that is scanned."""
+
+    kind = "unpacking"
+
+    def _look(self, uri: str) -> Said:
+        sscc = sscc_of_uri(uri)
+        if sscc is None:
+            return Said(Mark.WRONG, "this is a pack", ("scan the SSCC of what is emptied",))
+        try:
+            unit = self._known(uri)
+            inside = len(self._gateway.contents(sscc)) if unit else 0
+        except OfflineError as error:
+            return Said(Mark.QUESTION, "taken down, not looked at", (named(uri), error.message))
+        if unit is None or unit["place"] != "here":
+            return Said(Mark.WRONG, "is not here", (named(uri), f"it is {unit['place'] if unit else 'not known here'}"))
+        return Said(Mark.GOOD, "is emptied", (named(uri), f"{inside} things come out of it"))
+
+    def _steps(self) -> list[dict[str, Any]]:
+        return [{"capture": events.unpacking(self._gln, uri)} for uri in self.units]
+
+
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (Receiving, Shipping, Packing, Unpacking)}
+
+
+def begin(kind: str, journal: Journal, gateway: Gateway, gln: str | None, receiver: str | None = None) -> Task:
+    """A new task. Raises TaskError."""
+    if gln is None:
+        raise TaskError("to record what happens to goods, give the GLN of these premises", field="gln")
+    task = TASKS[kind](journal, gateway, gln)
+    if kind == Shipping.kind:
+        if receiver is None:
+            raise TaskError("to whom? Give the receiver's GLN", field="to")
+        task.job.body["receiver"] = receiver
+    return task
+
+
+def go_on(journal: Journal, gateway: Gateway, gln: str | None) -> Task | None:
+    """The task that was being done when the program ended."""
+    job = journal.unfinished()
+    if job is None or job.kind not in TASKS or gln is None:
+        return None
+    return TASKS[job.kind](journal, gateway, gln, job)
+
+
+def named(uri: str) -> str:
+    """A unit or pack as it is printed on its label."""
+    sscc = sscc_of_uri(uri)
+    return f"SSCC {sscc}" if sscc else uri.removeprefix("https://id.gs1.org/01/").replace("/21/", " serial ", 1)
+
+
+def listed(uris: Iterable[str]) -> list[str]:
+    """Units by name, the first of them."""
+    names = [named(uri) for uri in uris]
+    rest = len(names) - MOST_NAMED
+    return [*names[:MOST_NAMED], *([f"and {rest} more"] if rest > 0 else [])]

@@ -1,0 +1,107 @@
+"""The journal of a counter: nothing that was answered is lost, whatever happens to the program."""
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from packtrace_scanner import journal as module
+from packtrace_scanner.journal import Job, Journal, JournalError, State
+
+WRITER = """
+import sys
+from pathlib import Path
+from packtrace_scanner.journal import Job, Journal, State
+journal = Journal(Path(sys.argv[1]))
+number = 0
+while True:
+    number += 1
+    journal.write(Job("receiving", {"units": [str(number)]}, State.READY))
+    print(number, flush=True)
+"""
+
+
+def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
+    for cut in (0.1, 0.35, 0.6):
+        file = tmp_path / f"{cut}.db"
+        child = subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(WRITER), str(file)], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(cut)
+        child.kill()
+        answered = 1 + len(child.stdout.read().split())
+        child.wait()
+        with_all = Journal(file)
+        assert with_all.waiting() in (answered, answered + 1), "every answered scan, and perhaps the one under way"
+        first = with_all.next()
+        assert first is not None
+        assert first.body == {"units": ["1"]}
+        with_all.close()
+
+
+def test_jobs_come_in_order_and_one_whose_outcome_is_open_comes_first(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    one, two, open_ = Job("a", {}, State.READY), Job("b", {}, State.READY), Job("c")
+    for job in (open_, one, two):
+        journal.write(job)
+    assert journal.next().kind == "a"  # type: ignore[union-attr]
+    two.state, two.answer = State.SENT, {"id": 7}
+    journal.write(two)
+    found = journal.next()
+    assert found is not None
+    assert (found.kind, found.answer) == ("b", {"id": 7})
+    assert journal.waiting() == 1
+    assert journal.unfinished().id == open_.id  # type: ignore[union-attr]
+    journal.drop(open_)
+    assert journal.unfinished() is None
+    journal.drop(one)  # finished: nothing is forgotten
+    assert journal.waiting() == 1
+    journal.close()
+
+
+def test_a_pack_that_was_refused_may_be_scanned_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    job = Job("dispensing", {"packs": ["urn:x"]}, State.READY)
+    journal.write(job)
+    assert journal.of_pack("urn:x", "dispensing") is not None
+    assert journal.of_pack("urn:x", "receiving") is None
+    job.state = State.REFUSED
+    journal.write(job)
+    assert journal.of_pack("urn:x", "dispensing") is None
+    journal.close()
+
+
+def test_old_jobs_are_forgotten_and_unsent_ones_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "j.db")
+    for state in State:
+        journal.write(Job("dispensing", {"packs": [state.value]}, state))
+    journal.close()
+    monkeypatch.setattr(module, "KEPT_SECONDS", -1.0)
+    journal = Journal(tmp_path / "j.db")
+    assert journal.of_pack("done", "dispensing") is None
+    assert (journal.waiting(), journal.next().state) == (1, State.SENT)  # type: ignore[union-attr]
+    journal.close()
+
+
+def test_two_programs_cannot_have_one_journal(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "j.db")
+    first.write(Job("a"))
+    with pytest.raises(JournalError, match="another scanner"):
+        Journal(tmp_path / "j.db")
+    first.close()
+    Journal(tmp_path / "j.db").close()
+
+
+def test_a_full_disk_is_said_and_leaves_the_journal_as_it_was(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    journal.write(Job("a", {}, State.READY))
+    journal._connection.execute("PRAGMA max_page_count=1")
+    with pytest.raises(JournalError, match="disk full"):
+        journal.write(Job("b", {"units": ["x" * 100_000]}, State.READY))
+    assert journal.waiting() == 1
+    journal.close()
