@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrace.gs1 import GS, with_check_digit
+from packtrace.gs1 import GS, element_string, parse_digital_link, with_check_digit
 from packtrace.scan import Scan
 from packtrace_scanner.decoders import Corners, Reading
 from packtrace_scanner.reading import NotMedicine, ScannedLogisticUnit, ScannedPack, interpret, is_item, meaning_of
@@ -36,6 +36,16 @@ def test_digital_link_of_any_domain_is_the_same_pack(domain: str) -> None:
     meaning = meaning_of(reading("]Q1", LINK.replace("https://id.gs1.org", domain)))
     assert isinstance(meaning, ScannedPack)
     assert meaning.scan == PACK
+
+
+@pytest.mark.parametrize("domain", ["https://id.gs1.org", "https://example.com/some/path", "http://example.com"])
+def test_compressed_digital_link_is_the_same_pack(domain: str) -> None:
+    meaning = meaning_of(reading("]Q1", parse_digital_link(LINK).digital_link(domain, compressed=True)))
+    assert isinstance(meaning, ScannedPack)
+    assert meaning.scan == PACK
+    unit = meaning_of(reading("]Q1", element_string([("00", SSCC)]).digital_link(domain, compressed=True)))
+    assert isinstance(unit, ScannedLogisticUnit)
+    assert unit.sscc == SSCC
 
 
 @pytest.mark.parametrize("symbology", ["]d1", "]d0", "]d3", "]C0", "]C2", "]Q2", "]A0", ""])

@@ -10,6 +10,7 @@ import pytest
 
 from packtrace.epcis import event_hash, pre_hash, read_document, read_event
 from packtrace.epcis.context import GS1_CONTEXT
+from packtrace.gs1 import canonical_uri, parse_digital_link
 
 Json = dict[str, Any]
 
@@ -207,3 +208,16 @@ def test_escapes_are_those_of_the_digital_link_standard(commissioning: Json) -> 
         "epcListepc=https://id.gs1.org/01/04012345123456/21/a%2Fbepc=https://id.gs1.org/01/04012345123456/21/a'%28baction"
         in pre_hash(read_event(commissioning))
     )
+
+
+def test_compressed_link_is_hashed_as_the_identifier_it_stands_for_but_not_in_a_field_of_the_senders_own(
+    commissioning: Json,
+) -> None:
+    uris = commissioning["epcList"]
+    plain = pre_hash(read_event(commissioning))
+    links = [parse_digital_link(canonical_uri(uri)).digital_link("https://x.example", compressed=True) for uri in uris]
+    assert not set(links) & set(map(canonical_uri, links))
+    assert read_event(commissioning | {"epcList": links}).epcs == read_event(commissioning).epcs
+    assert pre_hash(read_event(commissioning | {"epcList": links})) == plain
+    own = pre_hash(read_event(commissioning | {"example:page": links[0]}))
+    assert own == f"{plain}{{https://ns.example.com/epcis/}}page={links[0]}"

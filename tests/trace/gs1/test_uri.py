@@ -139,6 +139,8 @@ def uris_in(node: object) -> list[str]:
         ("https://example.com/8013/1987654Ad4X4bL5ttr2310c2K", "/8013/1987654Ad4X4bL5ttr2310c2K"),
         ("https://example.com/8018/061414112345678902/8019/3", "/8018/061414112345678902/8019/3"),
         ("URN:EPC:id:sgtin:4012345.012345.12", "/01/04012345123456/21/12"),
+        ("https://id.gs1.org/ARHKVAdpQg", "/01/09780345418913"),  # compressed
+        ("https://example.com/p/AN2yxDhfaiaw", "/00/998440410914660971"),
         ("urn:epc:id:sgtin:4012345.012345.%2d%2f", "/01/04012345123456/21/-%2F"),
         ("urn:epc:id:sgtin:4012345.012345.a.b..", "/01/04012345123456/21/a.b.."),
     ],
@@ -179,7 +181,7 @@ def test_other_uri_is_kept_as_it_is(uri: str) -> None:
         ("https://id.gs1.org/00/040123450000003339", "check digit"),
         ("https://id.gs1.org/01/04012345123456/21/", "no GS1 key"),
         ("https://id.gs1.org/", "no GS1 key"),
-        ("https://id.gs1.org/ARHKVAdpQg", "no GS1 key"),
+        ("https://id.gs1.org/ARHKVAdpQh", "no GS1 key"),
         ("https://id.gs1.org/01/04012345123456/21/12/10/L", "qualifiers"),
         ("https://id.gs1.org/01/04012345123456/235/A/21/B", "qualifiers"),
         ("https://id.gs1.org/01/04012345123456/17/271130", "qualifiers"),

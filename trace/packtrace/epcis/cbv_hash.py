@@ -175,7 +175,8 @@ def _text(value: str) -> str:
                 return vocabulary.web + value.removeprefix(vocabulary.urn)
     if value.startswith(("urn:epc:", "http://", "https://")):
         try:
-            return cbv_uri(canonical_uri(value))
+            # A compressed link stays as written: who else computes the hash of such a field does not look into it.
+            return cbv_uri(canonical_uri(value, compressed=False))
         except IdentifierError:
             return value  # a sender's own field may hold what it likes
     return value

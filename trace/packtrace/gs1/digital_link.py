@@ -1,6 +1,7 @@
 """GS1 Digital Link URIs: the primary key and its qualifiers in the path, data attributes in the query.
 
-GS1 Digital Link Standard: URI Syntax. Not read: compressed URIs, and the withdrawn short names (/gtin/…/ser/…).
+GS1 Digital Link Standard: URI Syntax. Compressed URIs (`link_compression`) are read as what they stand for. Not read:
+the withdrawn short names (/gtin/…/ser/…).
 """
 
 import re
@@ -8,8 +9,9 @@ from collections.abc import Sequence
 from urllib.parse import unquote
 
 from packtrace.errors import IdentifierError
-from packtrace.gs1.application_identifiers import APPLICATION_IDENTIFIERS, application_identifier
+from packtrace.gs1.application_identifiers import APPLICATION_IDENTIFIERS, application_identifier, check_companions
 from packtrace.gs1.check_digits import has_check_digit
+from packtrace.gs1.link_compression import COMPRESSION_RULE, decompress, may_be_compressed
 
 CANONICAL_HOST = "id.gs1.org"
 CANONICAL_DOMAIN = f"https://{CANONICAL_HOST}"
@@ -21,6 +23,7 @@ MAX_URI_LENGTH = 8192
 Pair = tuple[str, str]
 Pairs = tuple[Pair, ...]
 
+SSCC = "00"
 CPV = "22"
 GTIN_LENGTHS = (8, 12, 13, 14)
 
@@ -64,8 +67,31 @@ def identity_of(pairs: Sequence[Pair]) -> Pairs:
     return (key, *finest[-1:])
 
 
-def read_link(uri: str) -> tuple[Pairs, str] | None:
+def arrange(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
+    """What of these pairs stands in a Digital Link's path, and what in its query.
+
+    In the path are the first primary key and its finest qualifier, with the alternative of its qualifiers that leaves
+    fewest without a place. Raises IdentifierError when there is no primary key, or an AI that a link cannot carry.
+    """
+    path = _path(pairs)
+    attributes = [pair for pair in pairs if pair not in path]
+    for ai, value in attributes:
+        if not application_identifier(ai).is_attribute:
+            raise IdentifierError(
+                "a Digital Link cannot carry this AI beside this key", field=f"({ai})", value=value, rule=LINK_RULE
+            )
+    return path, attributes
+
+
+def query_of(pairs: Sequence[Pair]) -> str:
+    """``17=271130&10=L1`` for data attributes, in the order given."""
+    return "&".join([f"{ai}={encode_value(value)}" for ai, value in pairs])
+
+
+def read_link(uri: str, *, compressed: bool = True) -> tuple[Pairs, str] | None:
     """Key and qualifiers from the path of a Digital Link URI of any domain, values decoded and checked; and the query.
+
+    A compressed URI gives what the same URI uncompressed would; with `compressed` false none is looked for.
 
     None if `uri` is no Digital Link: no web address, or at a domain other than id.gs1.org a path that does not end with
     a primary key in its right form. (A GTIN may lack leading zeros there only if its check digit is right.)
@@ -79,17 +105,49 @@ def read_link(uri: str) -> tuple[Pairs, str] | None:
     start = _primary_key_position(segments)
     at_gs1 = host.lower() == CANONICAL_HOST
     if start is None:
+        problem = "nor compressed data"
+        if compressed and may_be_compressed(segments[-1]):
+            try:
+                pairs, attributes = _read_compressed(segments, at_gs1)
+                return tuple(pairs), "&".join(filter(None, [query_of(attributes), query]))
+            except IdentifierError as error:
+                problem = f"nor compressed data: {error.message}"
         if at_gs1:
-            raise IdentifierError("there is no GS1 key in this path; write /AI/value", value=uri, rule=LINK_RULE)
+            raise IdentifierError(
+                f"there is no GS1 key in this path, {problem}; write /AI/value", value=uri, rule=LINK_RULE
+            )
         return None
-    key = segments[start]
-    if not (at_gs1 or _is_plausible(key, segments[start + 1])):
+    if not (at_gs1 or _is_plausible(segments[start], segments[start + 1])):
         return None
-    pairs = [(ai, decode_value(text)) for ai, text in zip(segments[start::2], segments[start + 1 :: 2], strict=True)]
-    if key == "01" and len(pairs[0][1]) in GTIN_LENGTHS:
-        pairs[0] = (key, pairs[0][1].zfill(14))
+    pairs = _pairs(segments[start:])
     check_link_path(pairs)
     return tuple(pairs), query or ""
+
+
+def _read_compressed(segments: list[str], at_gs1: bool) -> tuple[list[Pair], list[Pair]]:
+    """What a path says whose last segment is compressed, perhaps behind a key and qualifiers in the clear.
+
+    A name on the web may be base64url by chance, so every rule has to hold. A class of things with data attributes is
+    read at id.gs1.org only: of order numbers like PG-2021-91074, one in 1,000 would be a GTIN with a weight.
+    Raises IdentifierError for what is not compressed data.
+    """
+    *clear, segment = segments
+    start = _primary_key_position(clear)
+    head = [] if start is None else _pairs(clear[start:])
+    if head:
+        check_link_path(head)
+    pairs = [*head, *decompress(segment)]
+    ais = tuple(ai for ai, _ in pairs)
+    keys = sum(APPLICATION_IDENTIFIERS[ai].qualifiers is not None for ai in ais)
+    if len(set(ais)) < len(ais) or (keys > 1 and not head):
+        raise IdentifierError(
+            "an AI comes twice, or there are two keys in compressed data", value=segment, rule=COMPRESSION_RULE
+        )
+    check_companions(ais)
+    path, attributes = arrange(pairs)
+    if attributes and len(path) == 1 and path[0][0] != SSCC and not (head or at_gs1):
+        raise IdentifierError("this may be any name on the web", value=segment, rule=COMPRESSION_RULE)
+    return path, attributes
 
 
 def check_link_path(pairs: Sequence[Pair]) -> None:
@@ -120,6 +178,32 @@ def _primary_key_position(segments: list[str]) -> int | None:
         if entry.qualifiers is not None:
             return position
     return None
+
+
+def _pairs(segments: list[str]) -> list[Pair]:
+    """AI, value, AI, value, … of a path, decoded, a GTIN with its leading zeros."""
+    pairs = [(ai, decode_value(text)) for ai, text in zip(segments[::2], segments[1::2], strict=True)]
+    key, value = pairs[0]
+    if key == "01" and len(value) in GTIN_LENGTHS:
+        pairs[0] = (key, value.zfill(14))
+    return pairs
+
+
+def _path(pairs: Sequence[Pair]) -> list[Pair]:
+    for pair in pairs:
+        sequences = application_identifier(pair[0]).qualifiers
+        if sequences is not None:
+            paths = [[pair, *_qualifiers(pairs, sequence)] for sequence in sequences]
+            return max(paths, key=lambda path: sum(not application_identifier(ai).is_attribute for ai, _ in path))
+    shown = "".join(f"({ai}){value}" for ai, value in pairs)
+    raise IdentifierError("a Digital Link needs a primary key such as (01)", value=shown, rule=LINK_RULE)
+
+
+def _qualifiers(pairs: Sequence[Pair], sequence: tuple[str, ...]) -> list[Pair]:
+    """The finest of these qualifiers, and before it those that cannot be data attributes."""
+    values = dict(pairs)
+    present = [(ai, values[ai]) for ai in sequence if ai in values]
+    return [pair for pair in present if pair == present[-1] or not application_identifier(pair[0]).is_attribute]
 
 
 def _is_plausible(key: str, text: str) -> bool:

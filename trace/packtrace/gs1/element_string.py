@@ -25,11 +25,13 @@ from packtrace.gs1.digital_link import (
     MAX_URI_LENGTH,
     Pair,
     Pairs,
+    arrange,
     decode_value,
-    encode_value,
     path_of,
+    query_of,
     read_link,
 )
+from packtrace.gs1.link_compression import compress
 
 # FNC1 between fields, as scanners send it.
 GS = "\x1d"
@@ -102,35 +104,22 @@ class ElementString:
         """``(01)04012345123456(21)12``: for people to read. An opening bracket inside a value is written ``\\(``."""
         return "".join(f"({ai})" + value.replace("(", "\\(") for ai, value in self.pairs)
 
-    def digital_link(self, domain: str = CANONICAL_DOMAIN) -> str:
+    def digital_link(self, domain: str = CANONICAL_DOMAIN, *, compressed: bool = False) -> str:
         """The Digital Link URI: primary key and finest qualifier in the path, all else as data attributes.
 
+        Compressed, it is one segment behind the domain; where the data have two keys, behind the key in the clear.
         `domain` is a web address, perhaps with a path. Raises IdentifierError when there is no primary key, or an AI
         that a Digital Link cannot carry.
         """
-        path = self._link_path()
-        attributes = [(ai, value) for ai, value in self.pairs if (ai, value) not in path]
-        for ai, value in attributes:
-            if not _is_attribute(ai):
-                raise IdentifierError(
-                    "a Digital Link cannot carry this AI beside this key", field=f"({ai})", value=value, rule=LINK_RULE
-                )
-        query = "&".join(f"{ai}={encode_value(value)}" for ai, value in attributes)
-        return domain.rstrip("/") + path_of(path) + (f"?{query}" if query else "")
-
-    def _link_path(self) -> list[Pair]:
-        """The first primary key, with the alternative of its qualifiers that leaves fewest without a place."""
-        for pair in self.pairs:
-            sequences = APPLICATION_IDENTIFIERS[pair[0]].qualifiers
-            if sequences is not None:
-                paths = [[pair, *self._qualifiers(sequence)] for sequence in sequences]
-                return max(paths, key=lambda path: sum(not _is_attribute(ai) for ai, _ in path))
-        raise IdentifierError("a Digital Link needs a primary key such as (01)", value=self.bracketed(), rule=LINK_RULE)
-
-    def _qualifiers(self, sequence: tuple[str, ...]) -> list[Pair]:
-        """The finest of these qualifiers, and before it those that cannot be data attributes."""
-        present = [(ai, value) for ai in sequence if (value := self.value(ai)) is not None]
-        return [pair for pair in present if pair == present[-1] or not _is_attribute(pair[0])]
+        path, attributes = arrange(self.pairs)
+        stem = domain.rstrip("/")
+        if not compressed:
+            return stem + path_of(path) + ("?" if attributes else "") + query_of(attributes)
+        key = path[0]
+        others = [pair for pair in self.pairs if pair != key]
+        if any(APPLICATION_IDENTIFIERS[ai].qualifiers is not None for ai, _ in others):
+            return f"{stem}{path_of([key])}/{compress(others)}"
+        return f"{stem}/{compress(self.pairs)}"
 
 
 def element_string(pairs: Iterable[Pair]) -> ElementString:
@@ -189,6 +178,7 @@ def parse_bracketed(text: str) -> ElementString:
 def parse_digital_link(uri: str) -> ElementString:
     """Everything that a Digital Link URI of any domain says about its item: key, qualifiers and data attributes.
 
+    The URI may be compressed, wholly or behind its key.
     Query parameters with names that are not numbers are no GS1 data and passed over. Errors as `parse_scan`.
     """
     link = read_link(uri) if len(uri) <= MAX_URI_LENGTH else None
@@ -201,14 +191,10 @@ def parse_digital_link(uri: str) -> ElementString:
         if not _NUMERIC_NAME.fullmatch(name):
             continue
         value = decode_value(text)
-        if not _is_attribute(name):
+        if not application_identifier(name).is_attribute:
             raise IdentifierError("this AI is no data attribute", field=f"({name})", value=value, rule=LINK_RULE)
         pairs.append((name, value))
     return element_string(pairs)
-
-
-def _is_attribute(ai: str) -> bool:
-    return application_identifier(ai).is_attribute
 
 
 def _parse(data: str, values: dict[str, str]) -> None:

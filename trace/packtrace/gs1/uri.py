@@ -43,14 +43,15 @@ _SERIAL_START = _GTIN_END + len("/21/")
 _GLN_PREFIXES = (f"{CANONICAL_DOMAIN}/414/", f"{CANONICAL_DOMAIN}/417/")
 
 
-def canonical_uri(identifier: str) -> str:
+def canonical_uri(identifier: str, *, compressed: bool = True) -> str:
     """The canonical form of an EPC URN or a GS1 Digital Link URI of any domain; any other URI as it is.
 
+    A compressed link is what it stands for, unless `compressed` is false: then a link like any other on the web.
     Raises IdentifierError, naming value and rule, for a malformed GS1 identifier and for what is no URI at all.
     """
     match = _SGTIN.fullmatch(identifier)
     if not match:
-        return _canonical(identifier)
+        return _canonical(identifier, compressed)
     head, serial = match.groups()
     try:
         canonical_head = _canonical_head(head)
@@ -117,7 +118,7 @@ def _canonical_head(head: str) -> str:
     return _canonical(f"{head}0")[:-1]
 
 
-def _canonical(identifier: str) -> str:
+def _canonical(identifier: str, compressed: bool = True) -> str:
     if len(identifier) > MAX_URI_LENGTH:
         raise IdentifierError(
             f"longer than {MAX_URI_LENGTH} characters", value=identifier, rule="packtrace: length of an identifier"
@@ -131,7 +132,7 @@ def _canonical(identifier: str) -> str:
     if is_epc_urn(identifier):
         pairs = read_urn(identifier)
     else:
-        link = read_link(identifier)
+        link = read_link(identifier, compressed=compressed)
         pairs = link[0] if link else None
     return CANONICAL_DOMAIN + path_of(identity_of(pairs)) if pairs else identifier
 
