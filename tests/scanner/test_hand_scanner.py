@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from packtrace.gs1 import GS
+from packtrace.gs1 import GS, parse_digital_link
 from packtrace_scanner.commands import app
 from packtrace_scanner.decoders import Decoder
 from packtrace_scanner.hand_scanner import MOST_CHARACTERS, codes, is_hand_scanner, open_hand_scanner
@@ -92,6 +92,7 @@ def test_what_is_typed_is_read_every_time(tmp_path: Path) -> None:
         (PACK[3:].replace(GS, "|"), {"separator": "|", "without_identifier": "]d2"}),
         (LINK, {}),
         ("]Q1" + LINK, {}),
+        (parse_digital_link(LINK).digital_link("https://example.com", compressed=True), {}),
         ("]d2" + LINK, {}),
         (f"(01){GTIN}(21)ABC123(17)271130(10)L2026A", {}),
         (f"  {PACK}\r", {}),

@@ -174,6 +174,14 @@ def test_link_is_read_where_its_key_and_qualifiers_are_in_the_clear_or_not(uri: 
     assert canonical_uris([uri, uri]) == [f"{ROOT}/01/05412345000013/21/72292641703"] * 2
 
 
+@pytest.mark.parametrize("domain", [ROOT, "https://example.com"])
+def test_link_in_the_clear_is_never_looked_into(domain: str) -> None:
+    """A serial number may look like compressed data of another product."""
+    link = f"{domain}/01/{GTIN}/21/DBHKVAdpQgowOQ"
+    assert parse_digital_link(link).pairs == (("01", GTIN), ("21", "DBHKVAdpQgowOQ"))
+    assert canonical_uri(link) == f"{ROOT}/01/{GTIN}/21/DBHKVAdpQgowOQ"
+
+
 def test_query_adds_to_what_is_compressed() -> None:
     link = parse_digital_link("https://example.com/DBHKVAdpQgowOQ?17=271130&linkType=all")
     assert link.bracketed() == "(01)09780345418913(21)12345(17)271130"
