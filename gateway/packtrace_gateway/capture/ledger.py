@@ -89,6 +89,7 @@ class LedgerCalls:
             args=[int(unit.number or 0), [int(one.number or 0) for one in missing]],
             key="operate",
             reference=reference,
+            caller=self.caller,
         )
 
     def flush(self) -> None:

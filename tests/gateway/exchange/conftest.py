@@ -407,6 +407,7 @@ def _running() -> list[Party]:
     return [party for made in _WORLDS for party in made.parties.values()]
 
 
+@pytest.hookimpl(trylast=True)  # when the fixtures of the last test have had it
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """The network ends with the last test here, not with the session: the tests after it want the machine."""
     if nextitem is None or Path(__file__).parent not in nextitem.path.parents:

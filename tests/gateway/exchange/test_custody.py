@@ -141,7 +141,8 @@ def test_who_ordered_a_call_about_goods_is_kept_with_it(world: Any) -> None:
     shop.wait_goods(back, "refused")
     ordered = [call(plant, name).caller for name in ("register", "ship", "cancelShipment")]
     ordered += [call(shop, name).caller for name in ("receivePartly", "refuseShipment")]
-    assert ordered == ["test"] * 5
+    rows = shop.gateway.outbox.rows(contract="CustodyLedger")
+    assert ordered == ["test"] * 5, [(row.function, row.state, row.error_text, row.caller) for row in rows]
     assert call(shop, "receiveShipment").caller is None
 
 

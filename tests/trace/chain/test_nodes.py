@@ -108,7 +108,7 @@ def test_a_node_that_hangs_is_not_waited_for_as_long_as_the_only_one_would_be(ne
 def test_answer_that_comes_late_makes_no_question_late_once_that_is_known(
     network: Network, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nodes, (first, _) = make()
+    nodes, (first, _) = make(timeout=3.0)
     first.delay = 0.3
     first.become("late")
     nodes.probe()
@@ -122,7 +122,7 @@ def test_answer_that_comes_late_makes_no_question_late_once_that_is_known(
 
 
 def test_slow_node_is_asked_where_there_is_no_other(network: Network, make: Make) -> None:
-    nodes, (first, second) = make()
+    nodes, (first, second) = make(timeout=3.0)
     first.delay = 0.3
     first.become("late")
     second.become("refuse")
