@@ -81,7 +81,7 @@ class House:
 
     def record(self, *events: Event) -> list[Captured]:
         """Capture events as one document does."""
-        prepared = [self.capture.prepare(event, "") for event in events]
+        prepared = [self.capture.preparing.prepare(event, "") for event in events]
         with self.database.write() as session:
             return self.capture.store(session, prepared)
 

@@ -124,7 +124,7 @@ def test_what_was_read_in_a_transaction_is_not_kept_beside_what_is_done_in_it(ho
     house.commission(PACKS[:2])
     house.pack(CASE, PACKS[:1])
     house.pack(PALLET, [CASE])
-    prepared = [house.capture.prepare(one, "") for one in (unpacking(PALLET), packing(TOTE, [CASE]))]
+    prepared = [house.capture.preparing.prepare(one, "") for one in (unpacking(PALLET), packing(TOTE, [CASE]))]
     with house.database.write() as session:
         held = house.store.logistic_units(session, [CASE, PALLET])  # the objects live as long as this test
         house.capture.store(session, prepared)

@@ -256,7 +256,7 @@ def test_an_event_is_declared_erroneous_once(world: Any, forger: Any) -> None:
     """A gateway of its own making declares the same again and again."""
     pharmacy, event = world[PHARMACY], LOOKED
     with forger.gateway.database.write() as session:
-        (seen,) = forger.gateway.capture.store(session, [forger.gateway.capture.prepare(event, "")])
+        (seen,) = forger.gateway.capture.store(session, [forger.gateway.capture.preparing.prepare(event, "")])
     numbers = [forged(forger, seen.digest.hex(), event) for _ in range(2)]
     disclosed(world, pharmacy, forger, seen.digest)
     for number, outcome in zip(numbers, ("delivered", "refused"), strict=True):
@@ -289,7 +289,7 @@ def forged(party: Any, erroneous: str, event: Event) -> int:
     """A declaration of somebody else's event, as a dishonest gateway makes and anchors it; its number there."""
     capture = party.gateway.capture
     said = ErrorDeclaration(declaration_time=event.event_time, reason="did_not_occur")
-    entry = capture._prepare(replace(event, error_declaration=said), "")
+    entry = capture.preparing.unchecked(replace(event, error_declaration=said), "")
     declares = Declaration(bytes.fromhex(erroneous), event.event_time, "did_not_occur", ())
     with party.gateway.database.write() as session:
         number: int = capture._add(session, entry, Ledger(party=party.number, declares=declares))[0]
