@@ -48,3 +48,12 @@ export function toNumber(bytes) {
 export function equal(left, right) {
   return left.length === right.length && left.every((byte, i) => byte === right[i]);
 }
+
+const BASE64 = /^[A-Za-z0-9+/]*$/;
+
+/** Bytes from base64 (RFC 4648, section 4) or base64url (section 5), with or without padding. @param {string} text */
+export function fromBase64(text) {
+  const plain = text.replace(/-/g, "+").replace(/_/g, "/").replace(/={1,2}$/, "");
+  if (!BASE64.test(plain) || plain.length % 4 === 1) throw new TypeError("not base64");
+  return Uint8Array.from(atob(plain), (character) => character.charCodeAt(0));
+}
