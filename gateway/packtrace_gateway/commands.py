@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from packtrace.chain.deployment import Deployment
-from packtrace_gateway import keys, rotation, settings
+from packtrace_gateway import certificates, keys, rotation, settings
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.app import create_app
@@ -24,7 +24,7 @@ from packtrace_gateway.keeping import commands as keeping
 from packtrace_gateway.keys import Purpose
 from packtrace_gateway.outbox.models import State
 from packtrace_gateway.outbox.service import Outbox
-from packtrace_gateway.serving import Server
+from packtrace_gateway.serving import Server, Tls
 from packtrace_gateway.settings import Settings, SettingsError
 
 # Below warnings they tell of every request, with URLs that may hold an access token, and of every look at the schema.
@@ -110,10 +110,38 @@ def run(folder: Folder) -> None:
     for library in CHATTY:
         logging.getLogger(library).setLevel(logging.WARNING)
     web = create_app(loaded)
-    listener = _listen(loaded)
-    host, port = listener.getsockname()[:2]
-    print(f"gateway of {loaded.name} listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
-    Server(web).run(sockets=[listener])
+    listener = _listen(loaded.host, loaded.port, "port")
+    tls = []
+    if loaded.tls_port is not None:
+        secure = _listen(loaded.tls_host, loaded.tls_port, "tls_port")
+        tls.append(Tls.load(secure, loaded.tls_certificate, loaded.tls_key))
+    print(f"gateway of {loaded.name} listens on {_address('http', listener)}", flush=True)
+    for entry in tls:
+        print(f"the phone page is at {_address('https', entry.listener)}/phone/", flush=True)
+    Server(web, tls).run(sockets=[listener])
+
+
+@app.command()
+def certificate(
+    folder: Folder,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="A name or address of this machine, as phones will call it (repeatable)."),
+    ] = None,
+) -> None:
+    """Make the certificate for the phone page, or renew it; the first time, the authority that phones install, too.
+
+    Run it again any time, from a timer for example: it does nothing as long as the certificate is good for a month.
+    """
+    loaded = settings.load(folder)
+    files = certificates.Files(loaded.folder / "tls")
+    issued = certificates.issue(files, loaded.name, name or ())
+    word = "made" if issued.made else "still good"
+    print(f"certificate for {', '.join(issued.names)}: {word}, until {issued.until:%Y-%m-%d}")
+    print(f"phones install {files.authority}, SHA-256 fingerprint")
+    print(f"  {issued.fingerprint}")
+    if loaded.tls_port is None:
+        print(f"To serve the page, set tls_port and tls_host in {settings.FILE_NAME}, and start the gateway again.")
 
 
 @app.command()
@@ -238,17 +266,22 @@ def _time(unix: int | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(unix)) if unix else "-"
 
 
-def _listen(loaded: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in loaded.host else socket.AF_INET
+def _listen(host: str, port: int, setting: str) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listener = socket.create_server((loaded.host, loaded.port), family=family)
+        listener = socket.create_server((host, port), family=family)
         # asyncio does this only for sockets it made itself; without it every answer waits 40 ms for the caller's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
         raise SettingsError(
-            f"the gateway cannot listen on {loaded.host}:{loaded.port} ({error.strerror}); choose another port, or "
+            f"the gateway cannot listen on {host}:{port} ({error.strerror}); choose another port, or "
             "stop what listens there",
-            field="port",
-            value=loaded.port,
+            field=setting,
+            value=port,
         ) from None
+
+
+def _address(scheme: str, listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"

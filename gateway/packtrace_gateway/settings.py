@@ -82,6 +82,18 @@ class Settings(BaseModel):
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    tls_host: str = Field("127.0.0.1", description="Address to listen on with TLS, for the phone page.")
+    tls_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port to listen on with TLS as well; 0 takes a free one, none serves no TLS (docs/phone.md).",
+    )
+    tls_certificate: Path = Field(
+        Path("tls/gateway.crt"),
+        description="Certificate, with its chain, in PEM; `packtrace gateway certificate` makes one.",
+    )
+    tls_key: Path = Field(Path("tls/gateway.key"), description="The certificate's private key, in PEM.")
     endpoint: Url | None = Field(
         None, description="Base URL under which partners reach this gateway, as in the party registry."
     )
@@ -147,7 +159,7 @@ class Settings(BaseModel):
 
 
 SETTING_NAMES = tuple(name for name in Settings.model_fields if name != "folder")
-_PATHS = ("data_folder", "deployment", "keystore", "passphrase_file")
+_PATHS = ("data_folder", "deployment", "keystore", "passphrase_file", "tls_certificate", "tls_key")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -1,4 +1,4 @@
-"""The verdicts of a small world, and of each link of its evidence tampered with: vectors that the phone page must agree on."""
+"""Verdicts on a small world, and on each link of its evidence tampered with: what the phone page must say as well."""
 
 import json
 from collections.abc import Callable, Iterator
