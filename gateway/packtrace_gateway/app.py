@@ -37,6 +37,7 @@ from packtrace_gateway.bodies import BodyLimit
 from packtrace_gateway.capture import routes as capture_routes
 from packtrace_gateway.capture.sealer import Sealer
 from packtrace_gateway.capture.service import CaptureService
+from packtrace_gateway.certificates import Files
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.exchange import correction_routes, unit_routes
@@ -73,8 +74,14 @@ from packtrace_gateway.outbox.service import KEYS, Outbox
 from packtrace_gateway.outbox.worker import OutboxWorker
 from packtrace_gateway.partners import routes as partner_routes
 from packtrace_gateway.partners.service import PartnerService
+from packtrace_gateway.phone import routes as phone_routes
+from packtrace_gateway.phone.decoding import FrameDecoder
+from packtrace_gateway.phone.page import PATH as PHONE_PATH
+from packtrace_gateway.phone.page import PhonePage
 from packtrace_gateway.products import routes as product_routes
 from packtrace_gateway.products.service import ProductService
+from packtrace_gateway.reports import routes as report_routes
+from packtrace_gateway.reports.service import ReportService
 from packtrace_gateway.rotation import KeyRotation
 from packtrace_gateway.serials import routes as serial_routes
 from packtrace_gateway.serials.service import SerialService
@@ -97,6 +104,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     label_routes.router,
     alert_routes.router,
     alert_routes.duplicates,
+    report_routes.router,
+    phone_routes.router,
     product_routes.router,
     partner_routes.router,
     people_routes.router,
@@ -157,6 +166,7 @@ def build(settings: Settings) -> Gateway:
     relayers = [account.address for account in keys.accounts(Purpose.RELAYER)]
     watch = ChainWatch(database, node, settings.finality, relayers)
     workers.add("metrics", watch.run_once)
+    status = StatusService(settings, database, store, outbox, capture, verify)
     gateway = Gateway(
         settings=settings,
         database=database,
@@ -177,10 +187,12 @@ def build(settings: Settings) -> Gateway:
         batches=BatchService(settings, database, outbox, products),
         held=HeldBatches(settings, database, outbox),
         verify=verify,
-        status=StatusService(settings, database, store, outbox, capture, verify),
+        status=status,
         joint=JointService(settings, database, store, outbox, reader, keys, verify),
         alerts=AlertService(settings, database),
         duplicates=DuplicateService(database, store, node, deployment, keys),
+        reports=ReportService(database, verify, status),
+        decoder=FrameDecoder(),
     )
     _check_node_at_start(gateway)
     _add_workers(gateway)
@@ -254,6 +266,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Measured, figures=gateway.metrics.requests)
     for router in ROUTERS:
         app.include_router(router)
+    app.mount(PHONE_PATH, PhonePage(Files(settings.folder / "tls").authority))
     _add_own_routes(app, gateway)
     return app
 

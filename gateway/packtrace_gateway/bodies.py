@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import orjson
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from packtrace.errors import DocumentError
@@ -76,6 +77,25 @@ def _too_slow() -> problems.TooSlowError:
         "the request body comes too slowly; send it again",
         rule=f"{PATIENCE:.0f} seconds, and one for every {SLOWEST} bytes",
     )
+
+
+PICTURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n"}  # and how each begins
+
+
+async def image_body(request: Request) -> tuple[bytes, str]:
+    """A request's body that is a picture, and its media type; what is inside is not looked at.
+
+    Raises MediaTypeError for another type, DocumentError where the body is not of the type that it says.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in PICTURES:
+        raise problems.MediaTypeError(
+            "the body must be a picture", field="Content-Type", value=media_type, rule=" or ".join(PICTURES)
+        )
+    content = await request.body()
+    if not content.startswith(PICTURES[media_type]):
+        raise DocumentError(f"the body is no {media_type}", field="body", rule=" or ".join(PICTURES))
+    return content, media_type
 
 
 def parse_json(data: bytes, *, max_depth: int = MAX_JSON_DEPTH) -> Any:

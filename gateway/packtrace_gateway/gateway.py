@@ -22,7 +22,9 @@ from packtrace_gateway.keys import KeyRing
 from packtrace_gateway.metrics.service import Metrics
 from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.partners.service import PartnerService
+from packtrace_gateway.phone.decoding import FrameDecoder
 from packtrace_gateway.products.service import ProductService
+from packtrace_gateway.reports.service import ReportService
 from packtrace_gateway.serials.service import SerialService
 from packtrace_gateway.settings import Settings
 from packtrace_gateway.status.service import StatusService
@@ -58,6 +60,8 @@ class Gateway:
     joint: JointService
     alerts: AlertService
     duplicates: DuplicateService
+    reports: ReportService
+    decoder: FrameDecoder
 
 
 async def _of_request(request: Request) -> Gateway:  # async, so that it costs no thread

@@ -54,6 +54,10 @@ class TooSlowError(PacktraceError):
     """A request whose body does not arrive."""
 
 
+class TooManyError(PacktraceError):
+    """More requests than are served to one caller; later ones are."""
+
+
 class MediaTypeError(PacktraceError):
     """A request body of a type that this route does not read."""
 
@@ -91,6 +95,7 @@ KINDS: dict[type[PacktraceError], Kind] = {
     LifecycleError: Kind(409, "packtrace:lifecycle", "Contradicts what is recorded"),
     TooSlowError: Kind(408, "packtrace:too-slow", "Too slow"),
     TooLargeError: Kind(413, "epcisException:CaptureLimitExceededException", "Too large"),
+    TooManyError: Kind(429, "packtrace:too-many", "Too many requests"),
     MediaTypeError: Kind(415, "epcisException:UnsupportedMediaTypeException", "Media type not supported"),
     EvidenceError: Kind(422, "packtrace:evidence", "Evidence does not verify"),
     ChainRefusal: Kind(409, "packtrace:chain-refusal", "Refused by the chain"),

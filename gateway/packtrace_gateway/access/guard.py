@@ -1,4 +1,7 @@
-"""Nothing is open but health: every request is authenticated before its body is read, its roles before it is served."""
+"""Nothing is open but health and the phone page's files.
+
+Every other request is authenticated before its body is read, its roles before it is served.
+"""
 
 import base64
 import binascii
@@ -16,7 +19,7 @@ from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.bodies import under
 from packtrace_gateway.problems import ForbiddenError, UnauthorizedError
 
-OPEN = ("/health",)
+OPEN = ("/health", "/phone")
 PAGES = ("/docs", "/openapi.json")  # read in a browser, which can only ask for a name and a password
 ASK_BROWSER = 'Basic realm="packtrace: any name, and an API key as the password", charset="UTF-8"'
 

@@ -175,7 +175,7 @@ function put(fields, ai, value) {
 }
 
 /** AI (17): YYMMDD, day 00 for the month's last; the year is from 49 years back to 50 ahead (section 7.12). */
-function dateOf(yymmdd, today) {
+export function dateOf(yymmdd, today = new Date()) {
   const [, yy, month, day] = /^(\d\d)(\d\d)(\d\d)$/.exec(yymmdd) ?? [];
   if (yy === undefined) throw new CodeError("code.expiry", { value: yymmdd });
   const now = today.getUTCFullYear();

@@ -1,0 +1,92 @@
+"""The page's files, read once: each with its type, its hash, and a packed form.
+
+The page is the scanner's (`scanner/web/`); the barcode reader beside it is the npm package zxing-wasm, of the version
+in `package-lock.json`, script and WebAssembly from one package. Nothing is ever loaded from elsewhere.
+"""
+
+import gzip
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".wasm": "application/wasm",
+}
+PACKED = (".html", ".css", ".js", ".json", ".webmanifest", ".svg", ".wasm")
+INDEX, WORKER = "index.html", "sw.js"
+# Where the reader's files stand in the page, and in the npm package.
+READER = {
+    "zxing/reader/index.js": "es/reader/index.js",
+    "zxing/share.js": "es/share.js",
+    "zxing/zxing_reader.wasm": "reader/zxing_reader.wasm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """One file. `packed` is its gzip form where that is smaller."""
+
+    content: bytes
+    packed: bytes | None
+    type: str
+    etag: str
+
+
+@cache
+def page_files() -> Mapping[str, PageFile]:
+    """Every file by its path in the page; without the reader's where that is not installed."""
+    folder = page_folder()
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.suffix in TYPES
+    }
+    reader = reader_folder()
+    if reader is not None:
+        found |= {name: reader / source for name, source in READER.items()}
+    contents = {name: path.read_bytes() for name, path in found.items()}
+    contents[WORKER] = _worker(contents)
+    return {name: _file(name, content) for name, content in contents.items()}
+
+
+def page_folder() -> Path:
+    """Where the page is: in the installed package, or in the checkout."""
+    package = Path(__file__).resolve().parent
+    built = package / "web"
+    return built if built.is_dir() else package.parents[2] / "scanner" / "web"
+
+
+def reader_folder() -> Path | None:
+    """Where the npm package zxing-wasm is: below the folder that PACKTRACE_HOME names, or in the checkout."""
+    bases = [Path(os.environ["PACKTRACE_HOME"])] if os.environ.get("PACKTRACE_HOME") else []
+    for base in (*bases, *Path(__file__).resolve().parents):
+        found = base / "node_modules" / "zxing-wasm" / "dist"
+        if all((found / source).is_file() for source in READER.values()):
+            return found
+    return None
+
+
+def _worker(contents: Mapping[str, bytes]) -> bytes:
+    """The service worker, told the page's version and its files: it keeps a version whole, or not at all."""
+    hashes = {name: sha256(content).hexdigest() for name, content in sorted(contents.items()) if name != WORKER}
+    version = sha256(json.dumps(hashes).encode() + contents[WORKER]).hexdigest()[:16]
+    names = ["./", *(name for name in hashes if name != INDEX)]
+    return f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(names)};\n".encode() + contents[WORKER]
+
+
+def _file(name: str, content: bytes) -> PageFile:
+    suffix = Path(name).suffix
+    packed = gzip.compress(content, 6, mtime=0) if suffix in PACKED else content
+    etag = f'"{sha256(content).hexdigest()[:32]}"'
+    return PageFile(content, packed if len(packed) < len(content) else None, TYPES[suffix], etag)

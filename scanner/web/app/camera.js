@@ -1,0 +1,155 @@
+/**
+ * The live camera: every frame gets the fast pass, every few frames the full one (in a worker of its own, so that the fast
+ * pass never waits for it), and after a second without a read a frame goes to the gateway.
+ */
+
+const WANTED = { facingMode: { ideal: "environment" }, width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } };
+const FULL_EVERY = 6; // frames
+const HELP_AFTER = 1000; // milliseconds without a read, and between two frames for the gateway
+const HELP_QUALITY = 0.85; // of the JPEG
+
+const policy = globalThis.trustedTypes?.createPolicy("packtrace", { createScriptURL: (url) => url });
+
+/** A URL of a script of this page, as browsers with Trusted Types want it. @param {string} path from the page's folder */
+export function scriptUrl(path) {
+  const url = new URL(path, new URL("../", import.meta.url)).href;
+  return policy ? policy.createScriptURL(url) : url;
+}
+
+/** One worker that looks at one picture at a time. */
+class Reader {
+  #worker = new Worker(scriptUrl("app/reader.worker.js"), { type: "module" });
+  #done = null;
+
+  get idle() {
+    return this.#done === null;
+  }
+
+  /** @param {ImageBitmap} picture handed over @param {"fast" | "full"} pass */
+  read(picture, pass) {
+    const answered = new Promise((resolve, reject) => {
+      this.#done = resolve;
+      this.#worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.readings));
+      this.#worker.onerror = (event) => reject(new Error(event.message || "the barcode reader did not start"));
+    });
+    this.#worker.postMessage({ picture, pass }, [picture]);
+    return answered.finally(() => (this.#done = null));
+  }
+
+  close() {
+    this.#worker.terminate();
+  }
+}
+
+export class Camera {
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {{read: (readings: object[]) => boolean, trouble: (error: Error) => void, waiting: () => void, help?: (picture: Blob) => Promise<object[]>}} to
+   *   `read` is told of codes and says whether that was it; `help` asks the gateway
+   */
+  constructor(video, to) {
+    this.video = video;
+    this.to = to;
+    this.looked = 0;
+    this.frames = 0;
+    this.running = false;
+  }
+
+  /** @throws {DOMException} where there is no camera, or the page may not use it */
+  async start() {
+    this.running = true;
+    const stream = await navigator.mediaDevices.getUserMedia({ video: WANTED, audio: false });
+    if (!this.running) {
+      stream.getTracks().forEach((track) => track.stop());
+      return;
+    }
+    [this.track] = stream.getVideoTracks();
+    this.fast = new Reader();
+    this.full = new Reader();
+    this.video.srcObject = stream;
+    await this.video.play();
+    this.quietSince = performance.now();
+    performance.mark("packtrace: camera");
+    this.#next();
+  }
+
+  stop() {
+    this.running = false;
+    this.track?.stop();
+    this.video.srcObject = null;
+    this.fast?.close();
+    this.full?.close();
+  }
+
+  /** What this camera can: `{torch, zoom: {min, max, step} | null, focus}`. */
+  get abilities() {
+    const can = this.track?.getCapabilities?.() ?? {};
+    const zoom = can.zoom && can.zoom.max > can.zoom.min ? can.zoom : null;
+    return { torch: can.torch === true, zoom, focus: can.focusMode?.includes("single-shot") ?? false };
+  }
+
+  torch(on) {
+    return this.track.applyConstraints({ advanced: [{ torch: on }] });
+  }
+
+  zoom(value) {
+    return this.track.applyConstraints({ advanced: [{ zoom: value }] });
+  }
+
+  /** @param {number} x @param {number} y from 0 to 1, in the picture */
+  focus(x, y) {
+    return this.track.applyConstraints({ advanced: [{ pointsOfInterest: [{ x, y }], focusMode: "single-shot" }] });
+  }
+
+  #next() {
+    if (!this.running) return;
+    if (this.video.requestVideoFrameCallback) this.video.requestVideoFrameCallback(() => this.#frame());
+    else requestAnimationFrame(() => this.#frame());
+  }
+
+  #frame() {
+    this.#next();
+    if (!this.running || this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return;
+    this.frames++;
+    if (this.fast.idle) this.#look(this.fast, "fast");
+    if (this.frames % FULL_EVERY === 0 && this.full.idle) this.#look(this.full, "full");
+    const quiet = performance.now() - this.quietSince;
+    if (quiet > HELP_AFTER) {
+      this.quietSince = performance.now();
+      this.to.waiting();
+      if (this.to.help) this.#ask();
+    }
+  }
+
+  async #look(reader, pass) {
+    try {
+      const picture = await createImageBitmap(this.video);
+      if (!reader.idle || !this.running) return picture.close();
+      const readings = await reader.read(picture, pass);
+      this.video.dataset.looked = String(++this.looked);
+      this.#found(readings);
+    } catch (error) {
+      if (this.running) this.to.trouble(error);
+    }
+  }
+
+  /** One frame to the gateway's own pipeline; what comes of it late is as welcome. */
+  async #ask() {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    const canvas = new OffscreenCanvas(width, height);
+    canvas.getContext("2d").drawImage(this.video, 0, 0);
+    try {
+      this.#found(await this.to.help(await canvas.convertToBlob({ type: "image/jpeg", quality: HELP_QUALITY })));
+    } catch {
+      // no help is no harm: the phone looks on
+    }
+  }
+
+  #found(readings) {
+    if (!this.running || readings.length === 0) return;
+    this.quietSince = performance.now();
+    if (!this.to.read(readings)) return;
+    this.running = false;
+    performance.mark("packtrace: read");
+  }
+}

@@ -1,0 +1,188 @@
+/** The verdict on one pack: large, in colour and words and shape; then what to do; then all that it rests on. */
+
+import { sgtinUri } from "../lib/codes.js";
+import { dispenser } from "./dispense.js";
+import { h, icon, shape } from "./dom.js";
+import { handsMap } from "./hands.js";
+import { openReport } from "./report.js";
+import { packs, queue } from "./store.js";
+import { day, moment, say, step, t } from "./text.js";
+import { kindOf, wordsKey } from "./verifier.js";
+
+const MARKS = { true: ["check", "passed"], false: ["cross", "failed"], null: ["question", "open"] };
+
+/** @param {import("./app.js").App} app @param {object} scan @param {{next: () => void}} go */
+export function verdictView(app, scan, go) {
+  const head = h("header", { class: "verdict", "data-kind": "checking" });
+  const actions = h("footer", { class: "hand actions" });
+  const body = h("div", { class: "body" });
+  const element = h("article", { class: "result" }, head, body, actions);
+  const uri = sgtinUri(scan.gtin, scan.serial);
+
+  const next = (main) => h("button", { class: main ? "main" : "quiet", type: "button", onclick: go.next }, icon("camera"), h("span", {}, t("next.do")));
+  const report = () => h("button", { class: "quiet danger", type: "button", onclick: () => openReport(app, scan) }, icon("flag"), h("span", {}, t("report.do")));
+
+  const crown = (kind, words, line, more = null) => {
+    head.dataset.kind = kind;
+    head.replaceChildren(
+      shape(kind),
+      h("h1", { tabindex: "-1", "data-focus": true }, h("span", { class: "visually-hidden" }, `${t(`shape.${kind}`)}: `), words),
+      h("p", { class: "do" }, line),
+      more ?? "",
+    );
+    head.querySelector("h1").focus({ preventScroll: true });
+    app.announce(`${t(`shape.${kind}`)}. ${words}. ${line}`, { grave: kind !== "go" });
+  };
+
+  function checking() {
+    head.dataset.kind = "checking";
+    head.replaceChildren(h("div", { class: "spinner large", "aria-hidden": "true" }), h("h1", { tabindex: "-1", "data-focus": true }, t("verdict.checking")));
+    body.replaceChildren(packCard(scan, null));
+    actions.replaceChildren();
+  }
+
+  async function check() {
+    checking();
+    try {
+      const { verdict, trouble } = await app.asking(() => app.verifier.verify(scan));
+      show(verdict, trouble);
+    } catch (error) {
+      if (error.name === "Unreachable") return offline();
+      crown("unknown", t("verdict.not verified"), app.wordsOf(error));
+      actions.replaceChildren(next(true));
+    }
+    return null;
+  }
+
+  function show(verdict, trouble, { keepActions = false } = {}) {
+    const kind = kindOf(verdict.headline);
+    const words = t(wordsKey(verdict));
+    if (!keepActions) {
+      const reasons = verdict.reasons.filter(() => kind !== "go").slice(0, 3).flatMap((check) => check.words.slice(0, 2).map(say));
+      crown(kind, words, t(`do.${kind}`), reasons.length ? h("ul", { class: "why" }, reasons.map((reason) => h("li", {}, reason))) : null);
+      performance.mark("packtrace: verdict");
+      dress(kind, verdict, words);
+    }
+    body.replaceChildren(
+      packCard(scan, verdict),
+      section("hands", t("hands.title"), handsMap(verdict.history, app.config.place)),
+      section("history", t("history.title"), historyList(verdict.history, app.config.place)),
+      section("checks", t("checks.title"), checkList(verdict, trouble, app.config.node)),
+    );
+    packs.put({ uri, scan, time: Math.floor(Date.now() / 1000), key: wordsKey(verdict), kind }).catch(() => null);
+  }
+
+  /** One action at a time: the one that the verdict asks for is large. */
+  function dress(kind, verdict, words) {
+    const can = app.config.roles.includes("dispenser");
+    if (kind === "stop" || !can) return actions.replaceChildren(kind === "stop" ? report() : "", next(true));
+    const acknowledge = kind === "go" ? null : verdict.headline;
+    const { box, start } = dispenser(app, scan, acknowledge, {
+      changed: async () => {
+        actions.replaceChildren(next(true));
+        const found = await app.verifier.verify(scan).catch(() => null);
+        if (found) show(found.verdict, found.trouble, { keepActions: true });
+      },
+    });
+    head.after(box);
+    const press = () => {
+      actions.replaceChildren();
+      start();
+    };
+    const button = h("button", { class: kind === "go" ? "main" : "quiet", type: "button", onclick: kind === "go" ? press : () => really(words, press) }, h("span", {}, t(kind === "go" ? "dispense.do" : "dispense.anyway")));
+    return actions.replaceChildren(...(kind === "go" ? [button, h("div", { class: "row" }, report(), next(false))] : [next(true), h("div", { class: "row" }, report(), button)]));
+  }
+
+  function really(words, press) {
+    const dialog = h("dialog", { "aria-labelledby": "really" }, h("form", { method: "dialog", class: "sheet" },
+      h("h2", { id: "really" }, t("dispense.really", { words })),
+      h("p", {}, t("dispense.answer")),
+      h("div", { class: "row" },
+        h("button", { class: "main", value: "no", autofocus: true }, t("dispense.no")),
+        h("button", { class: "quiet danger", value: "yes" }, t("dispense.yes")))));
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      if (dialog.returnValue === "yes") press();
+    });
+    element.append(dialog);
+    dialog.showModal();
+  }
+
+  /** Without a connection: what the code says itself, what was known, and what nobody here can know. */
+  async function offline() {
+    const last = await packs.get(uri).catch(() => null);
+    const today = new Date().toISOString().slice(0, 10);
+    const expired = scan.expiry !== null && scan.expiry < today;
+    const stopped = expired || last?.kind === "stop";
+    const words = expired ? t("verdict.expired") : last?.kind === "stop" ? t(last.key) : t("verdict.offline");
+    crown(stopped ? "stop" : "unknown", words, t(stopped ? "do.stop" : "do.unknown"));
+    body.replaceChildren(
+      h("section", { class: "card offline" },
+        h("p", {}, t("offline.intro")),
+        h("p", { class: "last" }, last ? t("offline.last", { words: t(last.key), time: last.time }) : t("offline.never")),
+        expired ? h("p", {}, t("offline.printedExpired")) : null,
+        h("h2", {}, t("offline.unknown")),
+        h("ul", {}, ["dispensed", "recalled", "genuine"].map((what) => h("li", {}, t(`offline.${what}`))))),
+      packCard(scan, null),
+    );
+    const keep = async (action) => {
+      await queue.put({ id: crypto.randomUUID(), time: Date.now(), action, scan });
+      await app.counted();
+      app.announce(t("offline.kept"));
+      actions.replaceChildren(h("p", { class: "kept" }, icon("check"), t("offline.kept")), next(true));
+    };
+    const button = (name, className, onclick) => h("button", { class: className, type: "button", onclick }, h("span", {}, t(`offline.${name}`)));
+    actions.replaceChildren(
+      button("keep", "main", () => keep("verify")),
+      h("div", { class: "row" },
+        !stopped && app.config.roles.includes("dispenser") ? button("dispense", "quiet", () => keep("dispense")) : "",
+        button("retry", "quiet", check)),
+      h("div", { class: "row" }, report(), next(false)),
+    );
+  }
+
+  return { name: "verdict", title: t("verdict.checking"), element, shown: check };
+}
+
+function section(name, title, content) {
+  return h("section", { class: `card ${name}`, "aria-labelledby": `title-${name}` }, h("h2", { id: `title-${name}` }, title), content);
+}
+
+function packCard(scan, verdict) {
+  const row = (name, value) => h("div", {}, h("dt", {}, t(`pack.${name}`)), h("dd", {}, value ?? h("em", {}, t("pack.unread"))));
+  return h("section", { class: "card pack", "aria-label": t("pack.title") }, h("dl", {},
+    row("serial", scan.serial),
+    row("gtin", scan.gtin),
+    row("lot", scan.lot),
+    row("expiry", scan.expiry && day(scan.expiry)),
+    verdict?.case ? row("case", verdict.case) : null));
+}
+
+function historyList(history, here) {
+  return h("ol", { class: "timeline" }, history.map((entry) => {
+    const name = entry.partyName || t("hands.party", { party: entry.party });
+    const inside = /\/00\/(\d+)$/.exec(entry.carrier)?.[1];
+    return h("li", { class: `${entry.proof}${entry.declared ? " declared" : ""}` },
+      h("p", {}, h("strong", {}, step(entry.step)), ` · ${entry.party === here ? `${name} (${t("hands.here")})` : name}`),
+      h("p", { class: "faint" }, h("time", { datetime: entry.time }, moment(entry.time)), inside ? ` · ${t("history.in", { sscc: inside.slice(-6) })}` : "", ` · ${t(`proof.${entry.proof}`)}`),
+      entry.declared ? h("p", { class: "wrong" }, t("history.declared", { time: entry.declared.time })) : null);
+  }));
+}
+
+function checkList(verdict, trouble, node) {
+  const passed = verdict.checks.filter((check) => check.passed).length;
+  const list = h("ul", { class: "checklist" }, verdict.checks.map((check) => {
+    const [mark, word] = MARKS[String(check.passed)];
+    return h("li", { class: word },
+      h("span", { class: "mark" }, icon(mark), h("span", { class: "visually-hidden" }, t(`checks.${word}`))),
+      h("div", {}, h("p", {}, h("strong", {}, t(`check.${check.name}`))), check.words.map((words) => h("p", { class: "detail" }, say(words)))));
+  }));
+  const { block } = verdict;
+  return h("div", {},
+    h("p", { class: "faint" }, t("checks.summary", { passed, count: verdict.checks.length })),
+    list,
+    h("p", { class: "faint" }, block ? t("checks.where", { node: new URL(node).host, block: block.number, seconds: block.age }) : t("checks.noNode")),
+    trouble ? h("p", { class: "faint" }, trouble) : null,
+    h("p", { class: "faint" }, t("checks.clone")),
+    h("p", { class: "faint" }, t("checks.host")));
+}
