@@ -77,7 +77,7 @@ from packtrace_gateway.partners.service import PartnerService
 from packtrace_gateway.phone import routes as phone_routes
 from packtrace_gateway.phone.decoding import FrameDecoder
 from packtrace_gateway.phone.page import PATH as PHONE_PATH
-from packtrace_gateway.phone.page import PhonePage
+from packtrace_gateway.phone.page import PhonePage, to_the_page
 from packtrace_gateway.products import routes as product_routes
 from packtrace_gateway.products.service import ProductService
 from packtrace_gateway.reports import routes as report_routes
@@ -266,6 +266,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Measured, figures=gateway.metrics.requests)
     for router in ROUTERS:
         app.include_router(router)
+    app.add_route(PHONE_PATH, to_the_page)
     app.mount(PHONE_PATH, PhonePage(Files(settings.folder / "tls").authority))
     _add_own_routes(app, gateway)
     return app

@@ -69,8 +69,9 @@ class Devnet:
 
     `block_time` in seconds (None: each transaction is mined at once); `port` 0 takes a free one, which a restart
     keeps. A folder that held a devnet before goes on with its chain and accounts; `public_accounts` and `chain_id`
-    count only for a new one. With `free` nothing costs fees, as in many a consortium. Also a context manager: starts,
-    and stops in the end.
+    count only for a new one. With `free` nothing costs fees, as in many a consortium. A page of
+    the web `origin` may ask this node from a browser; without it none may, as the node signs for its own accounts. Also
+    a context manager: starts, and stops in the end.
     """
 
     def __init__(
@@ -82,12 +83,14 @@ class Devnet:
         chain_id: int = CHAIN_ID,
         public_accounts: bool = False,
         free: bool = False,
+        origin: str | None = None,
         save_interval: float = SAVE_INTERVAL,
     ) -> None:
         self.folder = Path(folder)
         self.port = port
         self.block_time = block_time
         self.free = free
+        self.origin = origin
         self.save_interval = save_interval
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._settings = self._remembered(chain_id, public_accounts)
@@ -280,7 +283,8 @@ class Devnet:
     def _arguments(self) -> list[str]:
         arguments = ["--host", HOST, "--port", str(self.port), "--chain-id", str(self.chain_id)]
         arguments += ["--accounts", str(ACCOUNTS), "--mnemonic", self._settings["mnemonic"]]
-        arguments += ["--slots-in-an-epoch", "1", "--no-cors"]
+        arguments += ["--slots-in-an-epoch", "1"]
+        arguments += ["--allow-origin", self.origin] if self.origin else ["--no-cors"]
         arguments += ["--enable-tx-gas-limit"]  # EIP-7825, as on a public network
         if self.free:
             arguments += ["--disable-min-priority-fee"]

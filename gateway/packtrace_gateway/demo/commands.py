@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from packtrace_gateway import keys
+from packtrace_gateway.demo.companies import PHARMACY_A
 from packtrace_gateway.demo.day import play
 from packtrace_gateway.demo.network import Network
 from packtrace_gateway.demo.story import Story
@@ -61,6 +62,7 @@ def _print_addresses(network: Network, console: Console) -> None:
 
     say(f"\nnode        {network.devnet.url} (chain {network.devnet.chain_id})")
     say(f"deployment  {network.deployment_file}")
+    say(f"phone page  {network.page_origin}/phone/ ({PHARMACY_A.name}; trusts: its folder's tls/authority.crt)")
     for running in network.gateways.values():
         company = running.company
         say(f"\n[bold]{company.name}[/bold], party {company.party}, GLN {company.gln}")

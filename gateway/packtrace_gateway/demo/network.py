@@ -17,12 +17,12 @@ from packtrace.chain.registry import FOREVER, RegistryAdmin
 from packtrace.errors import PacktraceError
 from packtrace.gs1 import SerialPolicy
 from packtrace.product import gln_commitment
-from packtrace_gateway import commands, keys, settings
+from packtrace_gateway import certificates, commands, keys, settings
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.access.service import AccessService
 from packtrace_gateway.db import Database
 from packtrace_gateway.demo.client import Client
-from packtrace_gateway.demo.companies import AUTHORITY, COMPANIES, GTIN, MAKER, PURPOSE_BITS, Company
+from packtrace_gateway.demo.companies import AUTHORITY, COMPANIES, GTIN, MAKER, PHARMACY_A, PURPOSE_BITS, Company
 from packtrace_gateway.devnet import Devnet
 from packtrace_gateway.keys import Purpose
 from packtrace_gateway.settings import Settings
@@ -91,6 +91,7 @@ class Network:
     seal_every: float = 1.0
     companies: tuple[Company, ...] = COMPANIES
     gateways: dict[str, Running] = field(default_factory=dict)
+    page_port: int = field(default_factory=lambda: _free_port())
     _devnet: Devnet | None = None
     _deployment: Deployment | None = None
 
@@ -103,6 +104,11 @@ class Network:
     def deployment(self) -> Deployment:
         assert self._deployment is not None, "the network is not started"
         return self._deployment
+
+    @property
+    def page_origin(self) -> str:
+        """Where the first pharmacy's gateway serves the phone page, with TLS."""
+        return f"https://127.0.0.1:{self.page_port}"
 
     @property
     def deployment_file(self) -> Path:
@@ -119,7 +125,7 @@ class Network:
     def start_chain(self) -> None:
         """The devnet, and the contracts on it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._devnet = Devnet(self.folder / "devnet", block_time=self.block_time).start()
+        self._devnet = Devnet(self.folder / "devnet", block_time=self.block_time, origin=self.page_origin).start()
         account = self.devnet.accounts[0]
         self._deployment = deploy(self.devnet.node, account, account.address)
         self.deployment.save(self.deployment_file)
@@ -144,7 +150,11 @@ class Network:
                 purpose=list(company.purposes),
             )
         file = folder / settings.FILE_NAME
-        file.write_text(file.read_text() + f"\nseal_every = {self.seal_every}\nregulator = {AUTHORITY.party}\n")
+        more = f"\nseal_every = {self.seal_every}\nregulator = {AUTHORITY.party}\n"
+        if company is PHARMACY_A:
+            certificates.issue(certificates.Files(folder / "tls"), company.name)
+            more += f"tls_port = {self.page_port}\n"
+        file.write_text(file.read_text() + more)
         loaded = settings.load(folder)
         database = Database(loaded.database_url)
         _, api_key = AccessService(database).create("demo", [*company.api_roles, Role.ADMIN])

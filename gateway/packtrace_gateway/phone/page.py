@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -42,6 +43,11 @@ HEADERS = {
 }
 
 
+async def to_the_page(_request: Request) -> Response:
+    """What a person types is without the last slash; the page's own addresses are relative to it."""
+    return RedirectResponse(f"{PATH}/", 308)
+
+
 class PhonePage:
     """ASGI application of the page's files; `authority` is the certificate that phones install."""
 
@@ -56,8 +62,6 @@ class PhonePage:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         if scope["method"] not in ("GET", "HEAD"):
             return Response(status_code=405, headers={"Allow": "GET, HEAD"})
-        if path == "":
-            return RedirectResponse(f"{PATH}/", 308)
         name = path.removeprefix("/") or INDEX
         if name == AUTHORITY and self._authority.is_file():
             return Response(self._authority.read_bytes(), media_type="application/x-x509-ca-cert")

@@ -21,7 +21,7 @@ export function scanView(app, go) {
     h("header", { class: "bar" },
       h("p", { class: "where" }, app.config.name),
       badge,
-      h("button", { class: "round small", type: "button", "aria-label": t("scan.settings"), onclick: go.settings }, icon("gear")),
+      h("button", { class: "round small", type: "button", "aria-label": t("scan.settings"), onclick: go.settings }, icon("sliders")),
     ),
     h("footer", { class: "hand" },
       hint,

@@ -152,9 +152,9 @@ function packCard(scan, verdict) {
   const row = (name, value) => h("div", {}, h("dt", {}, t(`pack.${name}`)), h("dd", {}, value ?? h("em", {}, t("pack.unread"))));
   return h("section", { class: "card pack", "aria-label": t("pack.title") }, h("dl", {},
     row("serial", scan.serial),
-    row("gtin", scan.gtin),
     row("lot", scan.lot),
     row("expiry", scan.expiry && day(scan.expiry)),
+    row("gtin", scan.gtin),
     verdict?.case ? row("case", verdict.case) : null));
 }
 

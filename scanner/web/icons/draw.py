@@ -1,4 +1,4 @@
-"""Draws the page's icons: a DataMatrix finder with a tick in it. `python scanner/web/icons/draw.py` makes the files anew."""
+"""Draws the icons: a DataMatrix finder with a tick in it. `python scanner/web/icons/draw.py` makes them anew."""
 
 from pathlib import Path
 

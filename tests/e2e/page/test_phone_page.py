@@ -1,0 +1,389 @@
+"""The phone page in a real Chromium, at a pharmacy's counter: what a pharmacist does, and what can go wrong."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from chromium import Page
+
+from packtrace_gateway.demo.companies import GTIN, MAKER
+from packtrace_gateway.demo.story import EXPIRY_YYMMDD
+
+pytestmark = pytest.mark.e2e
+Json = dict[str, Any]
+NODE_GONE = (
+    "(window.kept = window.fetch, window.fetch = (url, ...rest) =>"
+    " String(url).startsWith('http:') ? Promise.reject(new TypeError('down')) : kept(url, ...rest), 1)"
+)
+PLAYED = "['go', 'stop', 'care', 'unknown'].includes(document.querySelector('.verdict')?.dataset.kind)"
+
+
+def kind(page: Page) -> str:
+    """The verdict's kind, once there is one."""
+    page.until(PLAYED)
+    return str(page.evaluate("document.querySelector('.verdict').dataset.kind"))
+
+
+def headline(page: Page) -> str:
+    kind(page)
+    return page.text(".verdict h1").split(":", 1)[1].strip()
+
+
+def type_code(page: Page, counter: Any, serial: str, *, lot: str | None = None, expiry: str = EXPIRY_YYMMDD) -> None:
+    """The last resort: typed by hand."""
+    page.until("document.body.dataset.view === 'scan'")
+    page.tap("Type the code")
+    for name, value in (("gtin", GTIN), ("serial", serial), ("lot", lot or counter.lot.lot), ("expiry", expiry)):
+        page.fill(f"dialog input[name={name}]", value)
+    page.tap("Check this pack")
+
+
+def checks(page: Page) -> dict[str, str]:
+    """What was checked, and how each came out."""
+    found: dict[str, str] = page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('.checklist li')].map("
+        "(one) => [one.querySelector('strong').innerText, one.className]))"
+    )
+    return found
+
+
+def test_a_pack_before_the_camera_is_read_checked_dispensed_and_taken_back(counter, phone):
+    serial = counter.pack()
+    page = phone(counter.film_of(serial))
+    assert kind(page) == "go"
+    assert headline(page) == "Authentic, available"
+    assert serial in page.text(".pack")
+    assert set(checks(page).values()) == {"passed"}
+    assert len(checks(page)) >= 11
+    hands = page.evaluate("[...document.querySelectorAll('svg.hands .name')].map((one) => one.textContent)")
+    assert hands == ["Aurora Pharma", "Meridian Wholesale", "Party 4 (here)"]
+
+    page.tap("Dispense")
+    page.until("document.querySelector('.progress-title')?.innerText.includes('Pending')")
+    page.until("document.querySelector('.progress')?.dataset.state === 'good'")
+    assert re.search(r"Your node confirms it. Case [0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}", page.text(".progress"))
+    code = {"gtin": GTIN, "serial": serial}
+    assert verdict(counter, code)["words"] == "already supplied"
+
+    page.tap("Undo")
+    page.until("document.querySelector('.progress-title')?.innerText.startsWith('Undone')")
+    assert verdict(counter, code)["status"] == "active"
+
+
+def test_what_somebody_dispensed_before_is_stopped_and_reported_with_a_photo(counter, phone, tmp_path):
+    serial = counter.pack()
+    client = counter.gateway.client
+    operation = client.post("/dispense", {"packs": [{"gtin": GTIN, "serial": serial}], "acknowledge": "not verified"})
+    client.wait(f"/operations/{operation['id']}", lambda found: found["state"] == "done")
+    page = phone(counter.film_of(serial))
+    assert kind(page) == "stop"
+    assert headline(page) == "Already supplied"
+    assert "Do not dispense" in page.text(".verdict")
+    assert "case" in page.text(".why")
+    assert "Dispense" not in page.text(".actions").split("\n")
+
+    page.tap("Report as suspect")
+    page.tap("Send the report")
+    page.until("document.querySelector('dialog .problem').innerText.startsWith('Say what you saw')")
+    page.tap("Seal broken", "dialog .chip")
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 255, (1500, 3000, 3), dtype=np.uint8))
+    page.choose("dialog input[type=file]", photo)
+    page.until("document.querySelector('dialog .photos img')?.complete")
+    page.tap("Send the report")
+    page.until("/^Report \\d+ is sent/.test(document.querySelector('dialog h2').innerText)")
+    number = int(re.findall(r"\d+", page.text("dialog h2"))[0])
+    kept = client.get(f"/reports/{number}")
+    assert kept["text"] == "Seal broken"
+    assert kept["verdict"] == "already supplied"
+    assert [one["type"] for one in kept["photos"]] == ["image/jpeg"]
+    # what is not ACTIVE any more is sent all the same: the refusal is the evidence, at the maker too
+    client.wait(f"/operations/{kept['operation']}", lambda found: found["state"] == "done")
+    counter.network.of(MAKER).client.wait(
+        "/alerts", lambda found: any(alert["unit"] == kept["unit"] and alert["asked"] == "suspect" for alert in found)
+    )
+
+
+def test_a_dishonest_gateway_is_found_out_in_the_page(counter, phone):
+    """The gateway's answer is changed on its way, and its own verdict goes on saying that all is well."""
+    page = phone()
+    for name, tamper in TAMPERED.items():
+        serial = counter.pack()
+
+        def changed(answer: Json, tamper: Callable[[Json], None] = tamper) -> Json:
+            assert answer["verdict"]["headline"] == "authentic, available"
+            tamper(answer["material"])
+            return answer
+
+        with page.tampering("*/verify*", changed):
+            type_code(page, counter, serial)
+            assert kind(page) == "stop", name
+            assert headline(page) == "Evidence broken", name
+        assert "failed" in checks(page).values()
+        page.tap("Scan the next pack")
+
+
+def _core(event: int, **changes: Any) -> Callable[[Json], None]:
+    def tamper(material: Json) -> None:
+        field = material["pedigree"]["events"][event]["f"][0]
+        field[2] = json.dumps(json.loads(field[2]) | changes)
+
+    return tamper
+
+
+def _member(event: int, member: str) -> Callable[[Json], None]:
+    def tamper(material: Json) -> None:
+        entry = material["pedigree"]["events"][event]
+        entry[member] = ("B" if entry[member][:1] != "B" else "C") + entry[member][1:]
+
+    return tamper
+
+
+def _index(material: Json) -> None:
+    material["pedigree"]["events"][0]["i"][0] += 1
+
+
+def _other_log(material: Json) -> None:
+    """The same event, said to be in an entry that there is, of another seal."""
+    events = material["pedigree"]["events"]
+    events[0]["seal"] = [*events[0]["seal"][:2], 0 if events[0]["seal"][2] else 1, *events[0]["seal"][3:]]
+
+
+def _nonsense(material: Json) -> None:
+    material["pedigree"] = {"v": 1, "events": "none"}
+
+
+TAMPERED: dict[str, Callable[[Json], None]] = {
+    "when it was made": _core(0, eventTime="2026-01-01T00:00:00.000Z"),
+    "to whom it was shipped": _core(3, receiver=4),
+    "an item's salt": _member(0, "s"),
+    "a node of the proof": _member(0, "n"),
+    "an item's position": _index,
+    "the place in the log": _other_log,
+    "no pedigree at all": _nonsense,
+}
+
+
+def test_a_node_that_is_gone_leaves_the_verdict_open(counter, phone):
+    """Facts come from the node that its user names: without it nothing is passed that needs the chain."""
+    page = phone()
+    page.evaluate(NODE_GONE)
+    serial = counter.pack()
+    type_code(page, counter, serial)
+    assert kind(page) == "unknown"
+    assert headline(page) == "Not verified"
+    assert checks(page)["Ledger reached"] == "open"
+    assert "Status" not in checks(page)
+    # a person may go on, and says so; one press alone does not
+    page.tap("Dispense all the same")
+    page.tap("No, go back")
+    page.until("!document.querySelector('dialog')")
+    assert page.evaluate("document.querySelector('.progress')?.hidden ?? true")
+
+
+def test_printed_data_that_differ_are_seen(counter, phone):
+    page = phone()
+    type_code(page, counter, counter.pack(), lot="OTHER1")
+    assert headline(page) == "Wrong data on the pack"
+    assert "OTHER1 is printed, AP2611A was commissioned" in page.text(".why")
+    page.tap("Scan the next pack")
+    type_code(page, counter, "NEVERMADE1")
+    assert headline(page) == "Unknown serial number"
+    page.tap("Scan the next pack")
+    page.tap("Type the code")
+    page.fill("dialog input[name=gtin]", "09506000134353")
+    page.fill("dialog input[name=serial]", "X")
+    page.tap("Check this pack")
+    page.until("document.querySelector('dialog .problem').innerText.includes('check its digits')")
+    assert page.evaluate("document.activeElement.name") == "gtin"
+
+
+def test_offline_it_says_what_it_does_not_know_and_a_queue_outlives_the_page(counter, phone):
+    page = phone()
+    known, fresh, wanted = (counter.pack() for _ in range(3))
+    type_code(page, counter, known)
+    assert kind(page) == "go"
+    page.until("navigator.serviceWorker.controller !== null || navigator.serviceWorker.ready.then(() => true)")
+    counter.gateway.stop()
+    try:
+        page.open("about:blank")
+        page.open(counter.url)  # the page itself comes from the service worker
+        page.until("document.querySelector('.badge')?.innerText === 'No connection'")
+        type_code(page, counter, known)
+        assert kind(page) == "unknown"
+        assert headline(page) == "Not verified: offline"
+        shown = page.text("main")
+        assert "Last known: Authentic, available" in shown
+        for unknown in ("dispensed the pack since", "recalled since", "ever made"):
+            assert unknown in shown
+        page.tap("Check it when there is a connection")
+        page.tap("Scan the next pack")
+        type_code(page, counter, fresh, expiry="200131")
+        assert headline(page) == "Expired", "the printed date says so by itself"
+        page.tap("Scan the next pack")
+        type_code(page, counter, wanted)
+        assert headline(page) == "Not verified: offline"
+        assert "not checked on this phone before" in page.text("main")
+        page.tap("Dispense when there is a connection")
+        page.until("document.querySelector('.kept') !== null")
+        page.open("about:blank")  # closed, and opened again
+        page.open(counter.url)
+        page.until("document.querySelector('.badge')?.innerText === '2 waiting'")
+    finally:
+        counter.gateway.start()
+        counter.gateway.wait_until_healthy()
+    page.open(counter.url)
+    page.until("document.querySelector('.badge')?.innerText === 'Connected'", patience=60)
+    assert verdict(counter, {"gtin": GTIN, "serial": wanted})["words"] == "already supplied"
+    assert verdict(counter, {"gtin": GTIN, "serial": known})["status"] == "active"
+
+
+def test_everything_can_be_done_with_the_keyboard_alone(counter, phone):
+    page = phone()
+    serial = counter.pack()
+    page.until("document.body.dataset.view === 'scan'")
+    focus(page, "Type the code")
+    page.press("Enter")
+    page.until("document.activeElement.name === 'gtin'")
+    for value in (GTIN, serial, counter.lot.lot, EXPIRY_YYMMDD):
+        page.write(value)
+        page.press("Tab")
+    page.press("Tab")
+    assert focused(page) == "Check this pack"
+    page.press("Enter")
+    assert kind(page) == "go"
+    assert page.evaluate("document.activeElement.tagName") == "H1", "a screen reader begins at the verdict"
+    focus(page, "Dispense")
+    ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert ring == "solid", "where the focus is can be seen"
+    page.press("Enter")
+    page.until("document.querySelector('.progress')?.dataset.state === 'good'")
+    assert focused(page) == "Undo"
+    page.press(" ")
+    page.until("document.querySelector('.progress-title')?.innerText.startsWith('Undone')")
+
+
+def focused(page: Page) -> str:
+    return str(
+        page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText")
+    ).strip()
+
+
+def focus(page: Page, name: str) -> None:
+    for _ in range(20):
+        page.press("Tab")
+        if focused(page) == name:
+            return
+    raise AssertionError(f"{name} is not reached with the Tab key")
+
+
+def test_a_screen_reader_hears_the_verdict_and_names_for_everything(counter, phone):
+    page = phone()
+    assert nameless(page) == []
+    type_code(page, counter, counter.pack())
+    assert kind(page) == "go"
+    heard = "document.getElementById('status').textContent"
+    assert page.until(heard) == "Good. Authentic, available. May be dispensed."
+    found = page.accessible()
+    assert ("heading", "Good: Authentic, available") in found
+    for name in ("Dispense", "Report as suspect", "Scan the next pack"):
+        assert ("button", name) in found
+    assert ("image", "From Aurora Pharma to Party 4 (here), 3 hands") in found or (
+        "img",
+        "From Aurora Pharma to Party 4 (here), 3 hands",
+    ) in found
+    assert [name for role, name in found if role == "heading"] == [
+        "Good: Authentic, available",
+        "Whose hands it came through",
+        "History",
+        "What was checked",
+    ]
+    assert nameless(page) == []
+    page.tap("Scan the next pack")
+    type_code(page, counter, "NEVERMADE2")
+    kind(page)
+    grave = page.until("document.getElementById('alert').textContent")
+    assert grave.startswith("Stop. Unknown serial number."), "at once, whatever was being read"
+
+
+def nameless(page: Page) -> list[str]:
+    """Controls that a screen reader has no name for."""
+    roles = ("button", "textbox", "combobox", "slider", "link", "checkbox", "image", "img")
+    return [role for role, name in page.accessible() if role in roles and not name.strip()]
+
+
+LOOKS = (Path(__file__).parent / "contrast.js").read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast_and_targets_are_those_of_wcag_2_2(counter, phone, scheme):
+    """Text 4.5:1 (large 3:1), and nothing to touch is smaller than 44 pixels: more than the 24 that AA asks for."""
+    page = phone()
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+    for serial, lot in ((counter.pack(), None), (counter.pack(), "OTHER1")):
+        type_code(page, counter, serial, lot=lot)
+        kind(page)
+        page.pump(0.3)
+        assert page.evaluate(LOOKS) == []
+        page.tap("Report as suspect")
+        page.pump(0.1)
+        assert page.evaluate(LOOKS) == []
+        page.tap("Back")
+        page.tap("Scan the next pack")
+    page.tap("Settings")
+    page.until("document.body.dataset.view === 'setup'")
+    assert page.evaluate(LOOKS) == []
+    page.tap("Back")
+    page.tap("Connected")
+    page.until("document.querySelectorAll('.entries li').length > 1")
+    assert page.evaluate(LOOKS) == []
+
+
+@pytest.mark.parametrize(("language", "words"), [("de", "Echt und verfügbar"), ("zh", "真品，可用")])
+def test_it_speaks_german_and_chinese(counter, phone, language, words):
+    page = phone()
+    serial = counter.pack()
+    page.tap("Settings")
+    page.evaluate(f"document.querySelector('select').value = '{language}'")
+    page.evaluate("document.querySelector('select').dispatchEvent(new Event('change'))")
+    page.until(f"document.documentElement.lang.startsWith('{language}')")
+    back = page.evaluate("document.querySelector('.top button').getAttribute('aria-label')")
+    page.tap(back)
+    page.until("document.body.dataset.view === 'scan'")
+    page.evaluate("document.querySelector('.scan .wide').click()")
+    for name, value in (("gtin", GTIN), ("serial", serial), ("lot", counter.lot.lot), ("expiry", EXPIRY_YYMMDD)):
+        page.fill(f"dialog input[name={name}]", value)
+    page.evaluate("document.querySelector('dialog .main').click()")
+    assert kind(page) == "go"
+    assert page.text(".verdict h1").endswith(words)
+    english = re.findall(r"\b(?:the|and|pack|ledger|check)\b", page.text("main"))
+    assert english == [], "nothing is left untranslated"
+
+
+def test_motion_is_reduced_where_somebody_asks_for_it(counter, phone):
+    page = phone()
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-reduced-motion", "value": "reduce"}])
+    type_code(page, counter, counter.pack())
+    kind(page)
+    moving = "getComputedStyle(document.querySelector('.verdict')).transitionDuration"
+    assert page.evaluate(moving) == "0s"
+    page.call("Emulation.setEmulatedMedia", features=[])
+    assert page.evaluate(moving) != "0s"
+
+
+def test_nothing_is_loaded_from_elsewhere(counter, phone):
+    page = phone(counter.film_of(counter.pack()))
+    kind(page)
+    loaded = page.evaluate("performance.getEntriesByType('resource').map((one) => new URL(one.name).origin)")
+    assert set(loaded) <= {counter.network.page_origin, counter.network.devnet.url}
+    assert page.evaluate("document.querySelectorAll('script:not([src]), style, [style], [onclick]').length") == 0
+
+
+def verdict(counter: Any, code: Json) -> Json:
+    found: Json = counter.gateway.client.post("/verify", code)["verdict"]
+    return found
