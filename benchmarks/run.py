@@ -15,12 +15,26 @@ from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import anchoring, capture, decoding, gas, hand_over, library, machine, report, soak, throughput, verdict
+from benchmarks import (
+    anchoring,
+    capture,
+    decoding,
+    gas,
+    hand_over,
+    library,
+    machine,
+    phone,
+    report,
+    soak,
+    throughput,
+    verdict,
+)
 from benchmarks.measuring import Bench, Figure
 
 RESULTS = Path(__file__).resolve().parent / "results"
 MODULES = (capture, verdict, hand_over, anchoring, throughput, gas, library, decoding)
-BY_NAME_ONLY = (soak,)  # takes minutes, and measures nothing: it looks for what breaks
+# soak takes minutes, and measures nothing: it looks for what breaks; phone needs Chromium.
+BY_NAME_ONLY = (soak, phone)
 BENCHMARKS: dict[str, ModuleType] = {module.__name__.rpartition(".")[2]: module for module in (*MODULES, *BY_NAME_ONLY)}
 DEFAULT = [module.__name__.rpartition(".")[2] for module in MODULES]
 

@@ -18,7 +18,7 @@ export function handsOf(history) {
   return hands;
 }
 
-/** @param {object[]} history as of `timeline` @param {number} here this place's party */
+/** @param {object[]} history as of `timeline` @param {{party: number, name: string}} here this place */
 export function handsMap(history, here) {
   const hands = handsOf(history);
   if (hands.length === 0) return h("p", { class: "faint" }, t("hands.none"));
@@ -31,20 +31,20 @@ export function handsMap(history, here) {
     const weak = hand.proofs.includes("signed");
     if (i > 0) drawing.append(svg("path", { class: weak ? "way weak" : "way", d: `M${LEFT} ${y - ROW + 20}V${y - 20}` }), svg("path", { class: "tip", d: `M${LEFT - 5} ${y - 26}l5 6 5-6` }));
     const last = i === hands.length - 1;
-    drawing.append(svg("circle", { class: hand.party === here ? "hand here" : "hand", cx: LEFT, cy: y, r: 17 }));
-    drawing.append(drawn(i === 0 ? "factory" : hand.party === here ? "pharmacy" : "lorry", LEFT, y));
+    drawing.append(svg("circle", { class: hand.party === here.party ? "hand here" : "hand", cx: LEFT, cy: y, r: 17 }));
+    drawing.append(drawn(i === 0 ? "factory" : hand.party === here.party ? "pharmacy" : "lorry", LEFT, y));
     drawing.append(svg("text", { class: "name", x: 58, y: y - 2 }, fitted(names[i])));
     const did = [...new Set(hand.steps)].map(step).join(", ");
     drawing.append(svg("text", { class: "did", x: 58, y: y + 17 }, fitted(`${day(hand.since)} · ${did}`, 46)));
-    if (last && hand.party === here) drawing.append(svg("circle", { class: "pulse", cx: LEFT, cy: y, r: 21 }));
+    if (last && hand.party === here.party) drawing.append(svg("circle", { class: "pulse", cx: LEFT, cy: y, r: 21 }));
   });
   return drawing;
 }
 
-/** A party's name; dispensers have none in public. */
+/** A party's name; dispensers have none in public, but know their own. */
 export function nameOf({ party, name }, here) {
-  const shown = name || t("hands.party", { party });
-  return party === here ? `${shown} (${t("hands.here")})` : shown;
+  if (party === here.party) return `${name || here.name} (${t("hands.here")})`;
+  return name || t("hands.party", { party });
 }
 
 const PICTURES = {

@@ -3,7 +3,7 @@
 import { sgtinUri } from "../lib/codes.js";
 import { dispenser } from "./dispense.js";
 import { h, icon, shape } from "./dom.js";
-import { handsMap } from "./hands.js";
+import { handsMap, nameOf } from "./hands.js";
 import { openReport } from "./report.js";
 import { packs, queue } from "./store.js";
 import { day, moment, say, step, t } from "./text.js";
@@ -13,30 +13,33 @@ const MARKS = { true: ["check", "passed"], false: ["cross", "failed"], null: ["q
 
 /** @param {import("./app.js").App} app @param {object} scan @param {{next: () => void}} go */
 export function verdictView(app, scan, go) {
-  const head = h("header", { class: "verdict", "data-kind": "checking" });
+  const head = h("header", { class: "verdict", "data-kind": "busy" });
   const actions = h("footer", { class: "hand actions" });
+  const box = h("div", { class: "box", hidden: true });
   const body = h("div", { class: "body" });
-  const element = h("article", { class: "result" }, head, body, actions);
+  const here = { party: app.config.place, name: app.config.name };
+  const element = h("article", { class: "result" }, head, box, body, actions);
   const uri = sgtinUri(scan.gtin, scan.serial);
 
   const next = (main) => h("button", { class: main ? "main" : "quiet", type: "button", onclick: go.next }, icon("camera"), h("span", {}, t("next.do")));
   const report = () => h("button", { class: "quiet danger", type: "button", onclick: () => openReport(app, scan) }, icon("flag"), h("span", {}, t("report.do")));
 
   const crown = (kind, words, line, more = null) => {
+    const busy = kind === "busy";
     head.dataset.kind = kind;
     head.replaceChildren(
-      shape(kind),
-      h("h1", { tabindex: "-1", "data-focus": true }, h("span", { class: "visually-hidden" }, `${t(`shape.${kind}`)}: `), words),
+      busy ? h("div", { class: "spinner large", "aria-hidden": "true" }) : shape(kind),
+      h("h1", { tabindex: "-1", "data-focus": true }, busy ? "" : h("span", { class: "visually-hidden" }, `${t(`shape.${kind}`)}: `), words),
       h("p", { class: "do" }, line),
       more ?? "",
     );
     head.querySelector("h1").focus({ preventScroll: true });
-    app.announce(`${t(`shape.${kind}`)}. ${words}. ${line}`, { grave: kind !== "go" });
+    app.announce([busy ? "" : t(`shape.${kind}`), words, line].filter(Boolean).map((one) => `${one.replace(/[.。]$/, "")}.`).join(" "), { grave: !busy && kind !== "go" });
+    window.scrollTo({ top: 0 });
   };
 
   function checking() {
-    head.dataset.kind = "checking";
-    head.replaceChildren(h("div", { class: "spinner large", "aria-hidden": "true" }), h("h1", { tabindex: "-1", "data-focus": true }, t("verdict.checking")));
+    crown("busy", t("verdict.checking"), "");
     body.replaceChildren(packCard(scan, null));
     actions.replaceChildren();
   }
@@ -58,15 +61,15 @@ export function verdictView(app, scan, go) {
     const kind = kindOf(verdict.headline);
     const words = t(wordsKey(verdict));
     if (!keepActions) {
-      const reasons = verdict.reasons.filter(() => kind !== "go").slice(0, 3).flatMap((check) => check.words.slice(0, 2).map(say));
+      const reasons = kind === "go" ? [] : reasonsOf(verdict).slice(0, 3).flatMap((check) => check.words.slice(0, 2).map(say));
       crown(kind, words, t(`do.${kind}`), reasons.length ? h("ul", { class: "why" }, reasons.map((reason) => h("li", {}, reason))) : null);
       performance.mark("packtrace: verdict");
       dress(kind, verdict, words);
     }
     body.replaceChildren(
       packCard(scan, verdict),
-      section("hands", t("hands.title"), handsMap(verdict.history, app.config.place)),
-      section("history", t("history.title"), historyList(verdict.history, app.config.place)),
+      section("hands", t("hands.title"), handsMap(verdict.history, here)),
+      section("history", t("history.title"), historyList(verdict.history, here)),
       section("checks", t("checks.title"), checkList(verdict, trouble, app.config.node)),
     );
     packs.put({ uri, scan, time: Math.floor(Date.now() / 1000), key: wordsKey(verdict), kind }).catch(() => null);
@@ -77,14 +80,19 @@ export function verdictView(app, scan, go) {
     const can = app.config.roles.includes("dispenser");
     if (kind === "stop" || !can) return actions.replaceChildren(kind === "stop" ? report() : "", next(true));
     const acknowledge = kind === "go" ? null : verdict.headline;
-    const { box, start } = dispenser(app, scan, acknowledge, {
+    const start = dispenser(app, scan, acknowledge, {
+      state(now, title, line, undo = []) {
+        box.replaceChildren(...undo);
+        box.hidden = undo.length === 0;
+        crown(now, title, line);
+        undo[0]?.focus({ preventScroll: true });
+      },
       changed: async () => {
         actions.replaceChildren(next(true));
         const found = await app.verifier.verify(scan).catch(() => null);
         if (found) show(found.verdict, found.trouble, { keepActions: true });
       },
     });
-    head.after(box);
     const press = () => {
       actions.replaceChildren();
       start();
@@ -114,6 +122,7 @@ export function verdictView(app, scan, go) {
     const today = new Date().toISOString().slice(0, 10);
     const expired = scan.expiry !== null && scan.expiry < today;
     const stopped = expired || last?.kind === "stop";
+    const button = (name, className, onclick) => h("button", { class: className, type: "button", onclick }, h("span", {}, t(`offline.${name}`)));
     const words = expired ? t("verdict.expired") : last?.kind === "stop" ? t(last.key) : t("verdict.offline");
     crown(stopped ? "stop" : "unknown", words, t(stopped ? "do.stop" : "do.unknown"));
     body.replaceChildren(
@@ -121,27 +130,31 @@ export function verdictView(app, scan, go) {
         h("p", {}, t("offline.intro")),
         h("p", { class: "last" }, last ? t("offline.last", { words: t(last.key), time: last.time }) : t("offline.never")),
         expired ? h("p", {}, t("offline.printedExpired")) : null,
+        button("retry", "quiet", check),
         h("h2", {}, t("offline.unknown")),
         h("ul", {}, ["dispensed", "recalled", "genuine"].map((what) => h("li", {}, t(`offline.${what}`))))),
       packCard(scan, null),
+      report(),
     );
-    const keep = async (action) => {
+    async function keep(action) {
       await queue.put({ id: crypto.randomUUID(), time: Date.now(), action, scan });
       await app.counted();
       app.announce(t("offline.kept"));
       actions.replaceChildren(h("p", { class: "kept" }, icon("check"), t("offline.kept")), next(true));
-    };
-    const button = (name, className, onclick) => h("button", { class: className, type: "button", onclick }, h("span", {}, t(`offline.${name}`)));
+    }
     actions.replaceChildren(
       button("keep", "main", () => keep("verify")),
-      h("div", { class: "row" },
-        !stopped && app.config.roles.includes("dispenser") ? button("dispense", "quiet", () => keep("dispense")) : "",
-        button("retry", "quiet", check)),
-      h("div", { class: "row" }, report(), next(false)),
+      h("div", { class: "row" }, !stopped && app.config.roles.includes("dispenser") ? button("dispense", "quiet", () => keep("dispense")) : "", next(false)),
     );
   }
 
   return { name: "verdict", title: t("verdict.checking"), element, shown: check };
+}
+
+/** What the headline rests on; all that failed stands in the list of checks. */
+function reasonsOf({ headline, reasons }) {
+  const grave = reasons.filter((check) => check.finding === headline);
+  return grave.length ? grave : reasons;
 }
 
 function section(name, title, content) {
@@ -160,10 +173,10 @@ function packCard(scan, verdict) {
 
 function historyList(history, here) {
   return h("ol", { class: "timeline" }, history.map((entry) => {
-    const name = entry.partyName || t("hands.party", { party: entry.party });
+    const name = nameOf({ party: entry.party, name: entry.partyName }, here);
     const inside = /\/00\/(\d+)$/.exec(entry.carrier)?.[1];
     return h("li", { class: `${entry.proof}${entry.declared ? " declared" : ""}` },
-      h("p", {}, h("strong", {}, step(entry.step)), ` · ${entry.party === here ? `${name} (${t("hands.here")})` : name}`),
+      h("p", {}, h("strong", {}, step(entry.step)), ` · ${name}`),
       h("p", { class: "faint" }, h("time", { datetime: entry.time }, moment(entry.time)), inside ? ` · ${t("history.in", { sscc: inside.slice(-6) })}` : "", ` · ${t(`proof.${entry.proof}`)}`),
       entry.declared ? h("p", { class: "wrong" }, t("history.declared", { time: entry.declared.time })) : null);
   }));
