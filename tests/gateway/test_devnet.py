@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 import pytest
 
@@ -294,3 +295,13 @@ def test_command_runs_until_it_is_told_to_stop_and_keeps_the_chain(tmp_path: Pat
     with Devnet(tmp_path) as again:
         assert again.chain_id == 777
         assert again.node.block().number >= 2
+
+
+@pytest.mark.parametrize("origin", [None, "https://127.0.0.1:8443"])
+def test_only_the_page_that_was_named_may_ask_from_a_browser(tmp_path: Path, origin: str | None) -> None:
+    """Anvil signs for its own accounts: any web page that a developer opens could send from them."""
+    with Devnet(tmp_path, origin=origin) as devnet:
+        for asking in ("https://127.0.0.1:8443", "https://example.com"):
+            headers = {"Origin": asking, "Access-Control-Request-Method": "POST"}
+            allowed = httpx.options(devnet.url, headers=headers).headers.get("access-control-allow-origin")
+            assert (allowed == asking) is (asking == origin)

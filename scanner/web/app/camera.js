@@ -20,25 +20,39 @@ export function scriptUrl(path) {
 class Reader {
   #worker = new Worker(scriptUrl("app/reader.worker.js"), { type: "module" });
   #done = null;
+  #failed = null;
+
+  constructor() {
+    this.#worker.onerror = (event) => {
+      this.#failed = new Error(event.message || "the barcode reader did not start");
+      this.#done?.({ error: this.#failed });
+    };
+    this.#worker.onmessage = ({ data }) => this.#done?.(data);
+  }
 
   get idle() {
     return this.#done === null;
   }
 
   /** @param {ImageBitmap} picture handed over @param {"fast" | "full"} pass */
-  read(picture, pass) {
-    const answered = new Promise((resolve, reject) => {
-      this.#done = resolve;
-      this.#worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.readings));
-      this.#worker.onerror = (event) => reject(new Error(event.message || "the barcode reader did not start"));
-    });
+  async read(picture, pass) {
+    if (this.#failed) throw this.#failed;
+    const answered = new Promise((resolve) => (this.#done = resolve));
     this.#worker.postMessage({ picture, pass }, [picture]);
-    return answered.finally(() => (this.#done = null));
+    const { readings, error } = await answered;
+    this.#done = null;
+    if (error) throw new Error(String(error.message ?? error));
+    return readings;
   }
+}
 
-  close() {
-    this.#worker.terminate();
-  }
+/** They outlive the view: to start one takes longer than to read a code. */
+let readers = null;
+
+/** Have the readers ready, before the camera is. */
+export function prepareReaders() {
+  readers ??= { fast: new Reader(), full: new Reader() };
+  return readers;
 }
 
 export class Camera {
@@ -64,8 +78,7 @@ export class Camera {
       return;
     }
     [this.track] = stream.getVideoTracks();
-    this.fast = new Reader();
-    this.full = new Reader();
+    ({ fast: this.fast, full: this.full } = prepareReaders());
     this.video.srcObject = stream;
     await this.video.play();
     this.quietSince = performance.now();
@@ -77,8 +90,6 @@ export class Camera {
     this.running = false;
     this.track?.stop();
     this.video.srcObject = null;
-    this.fast?.close();
-    this.full?.close();
   }
 
   /** What this camera can: `{torch, zoom: {min, max, step} | null, focus}`. */

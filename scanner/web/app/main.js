@@ -1,7 +1,7 @@
 /** Where the page begins: which view is shown when. */
 
 import { App } from "./app.js";
-import { scriptUrl } from "./camera.js";
+import { prepareReaders, scriptUrl } from "./camera.js";
 import { h } from "./dom.js";
 import { queueView } from "./queue-view.js";
 import { scanView } from "./scan-view.js";
@@ -32,6 +32,7 @@ async function begin(wanted = null) {
   const name = wanted ?? (ready ? "scan" : "setup");
   history.replaceState({ name, scan: null }, "");
   app.show(views[name](null));
+  prepareReaders();
   if (ready) app.look().then(() => workThrough(app));
 }
 

@@ -12,7 +12,7 @@ const PASSES = {
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext("2d", { willReadFrequently: true });
 
-self.onmessage = async ({ data: { id, picture, pass } }) => {
+self.onmessage = async ({ data: { picture, pass } }) => {
   try {
     const { width, height } = picture;
     if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
@@ -22,8 +22,8 @@ self.onmessage = async ({ data: { id, picture, pass } }) => {
     const readings = found.filter((one) => one.isValid).map(({ text, symbologyIdentifier: symbology, position }) => ({
       text, symbology, corners: [position.topLeft, position.topRight, position.bottomRight, position.bottomLeft], width, height,
     }));
-    self.postMessage({ id, readings });
+    self.postMessage({ readings });
   } catch (error) {
-    self.postMessage({ id, error: String(error) });
+    self.postMessage({ error: String(error) });
   }
 };

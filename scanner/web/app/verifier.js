@@ -28,6 +28,8 @@ export class Verifier {
    * @throws {Unreachable} when the gateway gives no answer @throws {Refused} when it refuses
    */
   async verify(scan) {
+    const view = this.node.view();
+    view.catch(() => null); // who is not there is noticed where the facts are asked
     const plain = await this.gateway.material(scan);
     let [disclosures, answer, receipt, unreadable] = [[], null, null, null];
     try {
@@ -40,7 +42,7 @@ export class Verifier {
     if (unreadable) evidence.broken.push(unreadable);
     let [facts, trouble] = [null, null];
     try {
-      facts = await this.node.gather(scan, evidence, answer, receipt);
+      facts = await this.node.gather(scan, evidence, answer, receipt, view);
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;
       trouble = error.message;

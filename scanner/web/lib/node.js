@@ -87,12 +87,13 @@ export class Node {
   }
 
   /**
-   * All facts that a verdict needs, as of the newest block.
+   * All facts that a verdict needs, as of one block.
    * @param {object} scan @param {object} evidence @param {object | null} answer @param {object | null} receipt a hint
+   * @param {Promise<object>} view as of `view()`: it may be asked for while the evidence is still on its way
    * @throws {NodeError}
    */
-  async gather(scan, evidence, answer, receipt) {
-    const { block, final } = await this.#blocks();
+  async gather(scan, evidence, answer, receipt, view = this.view()) {
+    const { block, final } = await view;
     const ask = (questions) => this.#ask(questions, block.hash);
     const seals = new Map(evidence.events.filter((event) => event.seal).map((event) => [entryKey(event.seal), event.seal]));
     const named = partiesOf(evidence);
@@ -126,7 +127,8 @@ export class Node {
     };
   }
 
-  async #blocks() {
+  /** The newest block, and the newest final one (of a young chain the first). @throws {NodeError} */
+  async view() {
     const asked = ["latest", "finalized", "0x0"].map((block) => ["eth_getBlockByNumber", [block, false]]);
     const [latest, finalized, first] = await this.#send(asked, { lenient: true });
     if (!latest) throw new NodeError("the node has no newest block");
