@@ -89,7 +89,9 @@ export class App extends EventTarget {
   /** Whether the gateway is there (again). */
   async look() {
     if (!this.gateway) return;
-    await this.asking(() => this.gateway.place()).catch(() => null);
+    const place = await this.asking(() => this.gateway.place()).catch(() => null);
+    // what the gateway may say of itself; where the phone is, and which contracts count, its user has said
+    if (place) Object.assign(this.config, { roles: place.key.roles, decoder: place.decoder });
   }
 
   async counted() {

@@ -10,13 +10,13 @@ const CONFIRM_TRIES = 20;
 /**
  * What a press of "dispense" does, in steps that the person sees.
  * @param {import("./app.js").App} app @param {object} scan @param {string | null} acknowledge a headline that a person overrides
- * @param {{state: (kind: "busy" | "go" | "care" | "stop", words: string, line: string, undo?: Node[]) => void, changed: () => void}} to
- *   `state` is shown large in the verdict's place; `changed` is told when the pack's state is another
+ * @param {{state: (kind: "busy" | "go" | "care" | "stop", words: string, line: string, undo?: Node[]) => void, changed: (undoable: number | null) => void}} to
+ *   `state` is shown large in the verdict's place; `changed` is told when the pack's state is another, with the operation
+ *   that can be undone
+ * @returns {{start: () => Promise<void>, undoOf: (id: number) => Node[]}} `undoOf` makes the button that undoes an operation
  */
 export function dispenser(app, scan, acknowledge, to) {
   const request = crypto.randomUUID(); // one press: sent again after a lost answer, nothing is done twice
-  let operation = null;
-
   const settled = async (id) => {
     const limit = performance.now() + PATIENCE;
     for (;;) {
@@ -38,32 +38,37 @@ export function dispenser(app, scan, acknowledge, to) {
 
   async function start() {
     to.state("busy", t("dispense.sending"), "");
+    let done = null;
     try {
-      operation = await app.asking(() => app.gateway.dispense(scan, acknowledge, request));
+      const { id } = await app.asking(() => app.gateway.dispense(scan, acknowledge, request));
       to.state("busy", t("dispense.pending"), t("dispense.pendingHint"));
-      operation = await settled(operation.id);
+      const operation = await settled(id);
       const outcome = operation.packs[0]?.outcome ?? "";
       if (operation.state !== "done" || outcome.startsWith("refused")) {
         to.state("stop", t("dispense.not"), t("dispense.refused", { what: outcome.replace(/^refused: /, "") || operation.state }));
-        return to.changed();
+        return to.changed(null);
       }
+      done = id;
       const seen = await confirmed((verdict) => verdict.status === "SUPPLIED" && verdict.changed?.party === app.config.place);
-      const undo = [
-        h("button", { class: "main undo", type: "button", onclick: reverse }, icon("undo"), h("span", {}, t("dispense.undo"))),
-        h("p", { class: "faint" }, t("dispense.undoHint")),
-      ];
-      if (seen) to.state("go", t("dispense.done"), t("dispense.doneHint", { case: unbroken(seen.case) }), undo);
-      else to.state("care", t("dispense.done"), t("dispense.unconfirmed"), undo);
+      if (seen) to.state("go", t("dispense.done"), t("dispense.doneHint", { case: unbroken(seen.case) }), undoOf(id));
+      else to.state("care", t("dispense.done"), t("dispense.unconfirmed"), undoOf(id));
     } catch (error) {
       to.state("stop", t("dispense.not"), t("dispense.refused", { what: app.wordsOf(error) }));
     }
-    return to.changed();
+    return to.changed(done);
   }
 
-  async function reverse() {
+  function undoOf(id) {
+    return [
+      h("button", { class: "main undo", type: "button", onclick: () => reverse(id) }, icon("undo"), h("span", {}, t("dispense.undo"))),
+      h("p", { class: "faint" }, t("dispense.undoHint")),
+    ];
+  }
+
+  async function reverse(id) {
     to.state("busy", t("dispense.undoing"), "");
     try {
-      const asked = await app.asking(() => app.gateway.reverse(operation.id));
+      const asked = await app.asking(() => app.gateway.reverse(id));
       const found = await settled(asked.id);
       const outcome = found.packs[0]?.outcome ?? "";
       if (found.state === "done" && !outcome.startsWith("refused") && (await confirmed((verdict) => verdict.status === "ACTIVE"))) {
@@ -74,10 +79,10 @@ export function dispenser(app, scan, acknowledge, to) {
     } catch (error) {
       to.state("stop", t("dispense.notUndone"), t("dispense.undoRefused", { what: app.wordsOf(error) }));
     }
-    return to.changed();
+    return to.changed(null);
   }
 
-  return start;
+  return { start, undoOf };
 }
 
 /** A case number that no line break cuts. */

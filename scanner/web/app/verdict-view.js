@@ -38,6 +38,12 @@ export function verdictView(app, scan, go) {
     window.scrollTo({ top: 0 });
   };
 
+  /** What is known of the pack stays on the phone: the last verdict, and the operation that this phone could undo. */
+  async function remember(known) {
+    const before = await packs.get(uri).catch(() => null);
+    await packs.put({ ...before, ...known, uri, scan, time: Math.floor(Date.now() / 1000) }).catch(() => null);
+  }
+
   function checking() {
     crown("busy", t("verdict.checking"), "");
     body.replaceChildren(packCard(scan, null));
@@ -72,33 +78,46 @@ export function verdictView(app, scan, go) {
       section("history", t("history.title"), historyList(verdict.history, here)),
       section("checks", t("checks.title"), checkList(verdict, trouble, app.config.node)),
     );
-    packs.put({ uri, scan, time: Math.floor(Date.now() / 1000), key: wordsKey(verdict), kind }).catch(() => null);
+    remember({ key: wordsKey(verdict), kind });
   }
 
   /** One action at a time: the one that the verdict asks for is large. */
   function dress(kind, verdict, words) {
     const can = app.config.roles.includes("dispenser");
-    if (kind === "stop" || !can) return actions.replaceChildren(kind === "stop" ? report() : "", next(true));
     const acknowledge = kind === "go" ? null : verdict.headline;
-    const start = dispenser(app, scan, acknowledge, {
+    const { start, undoOf } = dispenser(app, scan, acknowledge, {
       state(now, title, line, undo = []) {
         box.replaceChildren(...undo);
         box.hidden = undo.length === 0;
         crown(now, title, line);
         undo[0]?.focus({ preventScroll: true });
       },
-      changed: async () => {
+      changed: async (undoable) => {
+        await remember({ operation: undoable });
         actions.replaceChildren(next(true));
         const found = await app.verifier.verify(scan).catch(() => null);
         if (found) show(found.verdict, found.trouble, { keepActions: true });
       },
     });
+    if (kind === "stop" || !can) {
+      actions.replaceChildren(kind === "stop" ? report() : "", next(true));
+      if (can && verdict.status === "SUPPLIED" && verdict.changed?.party === app.config.place) offerUndo(undoOf);
+      return;
+    }
     const press = () => {
       actions.replaceChildren();
       start();
     };
     const button = h("button", { class: kind === "go" ? "main" : "quiet", type: "button", onclick: kind === "go" ? press : () => really(words, press) }, h("span", {}, t(kind === "go" ? "dispense.do" : "dispense.anyway")));
-    return actions.replaceChildren(...(kind === "go" ? [button, h("div", { class: "row" }, report(), next(false))] : [next(true), h("div", { class: "row" }, report(), button)]));
+    actions.replaceChildren(...(kind === "go" ? [button, h("div", { class: "row" }, report(), next(false))] : [next(true), h("div", { class: "row" }, report(), button)]));
+  }
+
+  /** What this phone dispensed before can be taken back when the pack is scanned again. */
+  async function offerUndo(undoOf) {
+    const known = await packs.get(uri).catch(() => null);
+    if (!known?.operation) return;
+    box.replaceChildren(...undoOf(known.operation));
+    box.hidden = false;
   }
 
   function really(words, press) {

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -214,7 +214,9 @@ class Browser:
         self.process = subprocess.Popen(
             [program, *flags, "about:blank"], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
         )
-        self._socket = connect(self._address(folder / "DevToolsActivePort"), max_size=64 << 20)
+        self._ends = ExitStack()
+        address = self._address(folder / "DevToolsActivePort")
+        self._socket = self._ends.enter_context(connect(address, max_size=64 << 20))
         self.page = self._page()
 
     def _address(self, file: Path) -> str:
@@ -239,7 +241,7 @@ class Browser:
         return Page(self._socket, session)
 
     def close(self) -> None:
-        self._socket.close()
+        self._ends.close()
         self.process.terminate()
         self.process.wait(20)
         self._log.close()

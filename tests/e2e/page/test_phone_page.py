@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import film
 import numpy as np
 import pytest
 from chromium import Page
@@ -76,6 +77,39 @@ def test_a_pack_before_the_camera_is_read_checked_dispensed_and_taken_back(count
     page.tap("Undo")
     page.until(f"{HEAD}.includes('Taken back')")
     assert verdict(counter, code)["status"] == "active"
+
+
+def test_what_this_phone_dispensed_is_taken_back_when_it_is_scanned_again(counter, phone):
+    page = phone()
+    serial = counter.pack()
+    type_code(page, counter, serial)
+    page.tap("Dispense")
+    page.until(f"{HEAD}.includes('Dispensed')")
+    page.tap("Scan the next pack")
+    page.open("about:blank")
+    page.open(counter.url)
+    type_code(page, counter, serial)
+    assert headline(page) == "Already supplied"
+    page.tap("Undo")
+    page.until(f"{HEAD}.includes('Taken back')")
+    assert verdict(counter, {"gtin": GTIN, "serial": serial})["status"] == "active"
+
+
+def test_after_a_second_without_a_read_a_frame_goes_to_the_gateway(counter, phone):
+    """The film is out of focus for everybody: what the gateway answers to its frame is put in its mouth here."""
+    serial = counter.pack()
+    blurred = cv2.GaussianBlur(film.pack_face(counter.code(serial), ("", "", "", "")), (0, 0), 9).astype(np.uint8)
+    shown = film.write(counter.folder / "blurred.y4m", film.moving(blurred, 1, seed=5))
+    code = f"01{GTIN}17{EXPIRY_YYMMDD}10{counter.lot.lot}\x1d21{serial}"
+
+    def read(answer: Json) -> Json:
+        assert answer == {"readings": []}
+        return {"readings": [{"symbology": "]d2", "text": code, "corners": []}]}
+
+    page = phone(shown)
+    with page.tampering("*/decode", read):
+        assert kind(page) == "go"
+    assert serial in page.text(".pack")
 
 
 def test_what_somebody_dispensed_before_is_stopped_and_reported_with_a_photo(counter, phone, tmp_path):
