@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -91,7 +92,7 @@ class Network:
     seal_every: float = 1.0
     companies: tuple[Company, ...] = COMPANIES
     gateways: dict[str, Running] = field(default_factory=dict)
-    page_port: int = field(default_factory=lambda: _free_port())
+    page_port: int = field(default_factory=lambda: _lasting_port())
     _devnet: Devnet | None = None
     _deployment: Deployment | None = None
 
@@ -232,6 +233,15 @@ class Network:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _lasting_port() -> int:
+    """A free port outside the range that outgoing connections take theirs from: it is still free a while later."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _free_port() -> int:
