@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from packtrace.errors import IdentifierError
 from packtrace.gs1 import ElementString, parse_bracketed, parse_digital_link, parse_scan, separators
 from packtrace.scan import Scan
-from packtrace_scanner.decoders import Corners, Reading
+from packtrace_scanner.symbols import Corners, Reading
 
 GS1_DATA = ("]d2", "]C1", "]Q3")
 HAND_SCANNER = "hand scanner"

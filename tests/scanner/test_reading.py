@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from packtrace.gs1 import GS, element_string, parse_digital_link, with_check_digit
 from packtrace.scan import Scan
-from packtrace_scanner.decoders import Corners, Reading
 from packtrace_scanner.reading import NotMedicine, ScannedLogisticUnit, ScannedPack, interpret, is_item, meaning_of
+from packtrace_scanner.symbols import Corners, Reading
 
 GTIN = "04012345123456"
 SSCC = with_check_digit("34012345000000001")
