@@ -1,68 +1,40 @@
 """From a picture to readings: what each symbol in it says, where it is and which decoder read it.
 
-The stages go from cheap to dear, and a dearer one runs only while no reading is one that the caller wants. For a still
-picture, which may show many packs, the quickest is left out: the next one sees more. For a live source the first two
-run on every frame and the others take turns, so that the decoder keeps up with the camera.
+The stages go from cheap to dear, and a dearer one runs only while no reading is one that the caller wants: first
+zxing-cpp on the whole frame, which reads an easy code at once; then the search for Data Matrix that it could not locate
+(search.py); then smaller, inverted and turned copies, and libzbar. For a still picture, which may show many packs, all
+of them are tried. For a live source the first two run on every frame and the others take turns, so that the decoder
+keeps up with the camera.
 """
 
+import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from functools import partial
 
 import cv2
 import numpy as np
-import zxingcpp
-from numpy.typing import NDArray
 
+from packtrace_scanner import zxing
+from packtrace_scanner.confirmation import confirmed
+from packtrace_scanner.search import Clock, Search
 from packtrace_scanner.sources import Gray
+from packtrace_scanner.symbols import Reading, merge, outline
 from packtrace_scanner.zbar import ZBar, ZBarMissingError
 
-Point = tuple[int, int]
-Corners = tuple[Point, Point, Point, Point]
+__all__ = ["FRAME_LIMIT", "STILL_LIMIT", "Decoder", "Reading", "merge", "outline"]
 
-MAX_READINGS = 256
-"""Most symbols reported for one picture."""
+FRAME_LIMIT = 0.25
+"""Seconds that one frame of a live source may take."""
 
-_FORMATS = zxingcpp.BarcodeFormats(
-    [zxingcpp.BarcodeFormat.DataMatrix, zxingcpp.BarcodeFormat.QRCode, zxingcpp.BarcodeFormat.Code128]
-)
-_LINEAR = zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.Code128])
+STILL_LIMIT = 2.0
+"""Seconds that the search in a still picture may take."""
+
 _TURNS = (30.0, 60.0)
 """Degrees. With the decoder's own quarter turns a bar code is at most 15 degrees off in one of the copies."""
 
 _SMALLEST = 200
 """Pixels; the shorter side of the smallest copy that is looked at."""
-
-KINDS = {
-    "]d1": "Data Matrix",
-    "]d2": "GS1 DataMatrix",
-    "]C0": "Code 128",
-    "]C1": "GS1-128",
-    "]Q1": "QR Code",
-    "]Q3": "GS1 QR Code",
-}
-"""The usual name of each symbology identifier (ISO/IEC 15424; GS1 General Specifications, figure 5.1.2-2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one symbol says.
-
-    `symbology` is its identifier (ISO/IEC 15424), `text` its data with the separator as 0x1D and without the
-    identifier, `corners` its outline in pixels, `decoder` who read it.
-    """
-
-    symbology: str
-    text: str
-    corners: Corners
-    decoder: str
-
-    @property
-    def kind(self) -> str:
-        """The symbology's name for people."""
-        return KINDS.get(self.symbology, f"symbol {self.symbology}")
-
 
 Stage = Callable[[Gray], list[Reading]]
 
@@ -71,35 +43,54 @@ class Decoder:
     """Reads frames.
 
     `wanted` says whether a reading ends the search; the default takes the first of any kind. `tell` is told, once, if
-    a decoder is missing here.
+    a decoder is missing here. `clock` gives seconds: of the process, where a busy machine must not cut the time short.
     """
 
     def __init__(
-        self, wanted: Callable[[Reading], bool] = lambda _: True, tell: Callable[[str], None] = warnings.warn
+        self,
+        wanted: Callable[[Reading], bool] = lambda _: True,
+        tell: Callable[[str], None] = warnings.warn,
+        clock: Clock = time.perf_counter,
     ) -> None:
         self._wanted = wanted
         self._tell = tell
+        self._clock = clock
+        self._search = Search(clock, tell)
         self._zbar: ZBar | None = None
         self._zbar_tried = False
         self._turn = 0
         turned: list[Stage] = [partial(_turned, degrees) for degrees in _TURNS]
         self._harder: tuple[Stage, ...] = (_smaller, _inverted, *turned, self._zbar_read)
+        # A hand holds a label obliquely more often than light on dark.
+        self._turns: tuple[Stage, ...] = (*turned, self._zbar_read, zxing.read, _smaller, _inverted)
 
-    def read(self, gray: Gray) -> list[Reading]:
-        """Everything found in a still picture, with every means there is while nothing wanted has been found."""
-        return self._through((_rotated, *self._harder), gray)
+    def read(self, gray: Gray, limit: float = STILL_LIMIT) -> list[Reading]:
+        """Everything found in a still picture, with every means there is while nothing wanted has been found.
 
-    def read_live(self, gray: Gray) -> list[Reading]:
-        """As `read`, for one frame of many: the quickest look first, and of the dearer stages only one in its turn."""
+        The search takes at most about `limit` seconds. A reading that is not certain has no second opinion.
+        """
+        return self._read(gray, limit, zxing.read, self._harder, thorough=True)
+
+    def read_live(self, gray: Gray, limit: float = FRAME_LIMIT) -> list[Reading]:
+        """As `read`, for one frame of many: the quickest look first, and the dearer ones take turns, every second
+        frame. Places that hardly hold a symbol are left to the background."""
         self._turn += 1
-        return self._through((_upright, _rotated, self._harder[self._turn % len(self._harder)]), gray)
+        turn, rest = divmod(self._turn % (2 * len(self._turns)), 2)
+        return self._read(gray, limit, _upright, () if rest else (self._turns[turn],))
 
-    def _through(self, stages: Iterable[Stage], gray: Gray) -> list[Reading]:
-        found: list[Reading] = []
-        for stage in stages:
-            found = merge(found + stage(gray))
-            if any(map(self._wanted, found)):
+    def _read(
+        self, gray: Gray, limit: float, first: Stage, harder: Iterable[Stage], *, thorough: bool = False
+    ) -> list[Reading]:
+        begun = self._clock()
+        found = [confirmed(gray, reading) for reading in first(gray)]
+        left = limit - (self._clock() - begun)
+        found = merge(found + self._search.find(gray, found, left, thorough=thorough))
+        for stage in harder:
+            if any(reading.certain and self._wanted(reading) for reading in found):
                 break
+            if self._clock() - begun > limit:
+                break
+            found = merge(found + [confirmed(gray, reading) for reading in stage(gray)])
         return found
 
     def _zbar_read(self, gray: Gray) -> list[Reading]:
@@ -117,54 +108,13 @@ class Decoder:
         ]
 
 
-def merge(readings: Iterable[Reading]) -> list[Reading]:
-    """Each symbol once. The same text at the same place is one symbol; at two places it is two labels."""
-    merged: list[Reading] = []
-    for reading in readings:
-        if not any(_same_symbol(reading, other) for other in merged) and len(merged) < MAX_READINGS:
-            merged.append(reading)
-    return merged
-
-
-def _same_symbol(one: Reading, other: Reading) -> bool:
-    return one.text == other.text and one.symbology == other.symbology and _overlap(one.corners, other.corners)
-
-
-def _overlap(one: Corners, other: Corners) -> bool:
-    """Whether the middle of either outline lies within the other's box."""
-    return _within(_middle(one), other) or _within(_middle(other), one)
-
-
-def _middle(corners: Corners) -> tuple[float, float]:
-    return sum(x for x, _ in corners) / 4, sum(y for _, y in corners) / 4
-
-
-def _within(point: tuple[float, float], corners: Corners) -> bool:
-    xs, ys = [x for x, _ in corners], [y for _, y in corners]
-    return min(xs) <= point[0] <= max(xs) and min(ys) <= point[1] <= max(ys)
-
-
-def outline(points: Iterable[Point]) -> Corners:
-    """The smallest turned rectangle around the points; all zero where there are none."""
-    array = np.array(list(points) or [(0, 0)], dtype=np.float32)
-    first, second, third, fourth = (
-        (round(float(x)), round(float(y))) for x, y in cv2.boxPoints(cv2.minAreaRect(array))
-    )
-    return first, second, third, fourth
-
-
 def _upright(gray: Gray) -> list[Reading]:
-    return _zxing(gray, _FORMATS)
-
-
-def _rotated(gray: Gray) -> list[Reading]:
-    """Rows and columns looked at: a symbol may lie at any angle on a busy ground, a bar code at any quarter turn."""
-    return _zxing(gray, _FORMATS, rotate=True)
+    return zxing.read(gray, rotate=False)
 
 
 def _inverted(gray: Gray) -> list[Reading]:
     """Light codes on dark ground."""
-    return _zxing(255 - gray, _FORMATS, rotate=True)
+    return zxing.read((255 - gray).astype(np.uint8, copy=False))
 
 
 def _smaller(gray: Gray) -> list[Reading]:
@@ -175,7 +125,7 @@ def _smaller(gray: Gray) -> list[Reading]:
         gray = cv2.resize(gray, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         scale *= 2
         back = np.array([[scale, 0, 0], [0, scale, 0]], dtype=np.float64)
-        found += [_moved(reading, back) for reading in _zxing(gray, _FORMATS, rotate=True)]
+        found += [reading.moved(back) for reading in zxing.read(gray)]
     return found
 
 
@@ -188,32 +138,4 @@ def _turned(degrees: float, gray: Gray) -> list[Reading]:
     turn[:, 2] += (new_width - width) / 2, (new_height - height) / 2
     turned = cv2.warpAffine(gray, turn, (new_width, new_height), flags=cv2.INTER_LINEAR, borderValue=255)
     back = cv2.invertAffineTransform(turn).astype(np.float64)
-    return [_moved(reading, back) for reading in _zxing(turned.astype(np.uint8, copy=False), _LINEAR, rotate=True)]
-
-
-def _moved(reading: Reading, back: NDArray[np.float64]) -> Reading:
-    """The reading with its outline where it is in the frame, `back` leading there from the copy it was read in."""
-    a, b, c, d = (tuple(map(round, back @ (x, y, 1))) for x, y in reading.corners)
-    return replace(reading, corners=(a, b, c, d))
-
-
-def _zxing(gray: Gray, formats: zxingcpp.BarcodeFormats, *, rotate: bool = False) -> list[Reading]:
-    symbols = zxingcpp.read_barcodes(
-        np.ascontiguousarray(gray),
-        formats=formats,
-        try_rotate=rotate,
-        try_downscale=False,
-        try_invert=False,
-        text_mode=zxingcpp.TextMode.Plain,
-    )
-    return [
-        Reading(symbol.symbology_identifier, symbol.text, _corners(symbol.position), "zxing-cpp") for symbol in symbols
-    ]
-
-
-def _corners(position: zxingcpp.Position) -> Corners:
-    a, b, c, d = (
-        (point.x, point.y)
-        for point in (position.top_left, position.top_right, position.bottom_right, position.bottom_left)
-    )
-    return a, b, c, d
+    return [reading.moved(back) for reading in zxing.read(turned.astype(np.uint8, copy=False), zxing.LINEAR)]

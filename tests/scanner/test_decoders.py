@@ -179,11 +179,13 @@ def test_symbology_says_what_is_gs1_and_what_only_looks_so() -> None:
         assert said(Decoder(lambda _: False).read(picture)) == [(plain, data)]
 
 
-def test_live_source_reads_an_oblique_label_within_a_few_frames(scene: Scene) -> None:
+def test_live_source_reads_an_oblique_label_within_half_a_second(scene: Scene) -> None:
     png, identifier, text = LABELS["gs1-128"]
     frame = scene(png, scale=0.6, degrees=40)
     decoder = Decoder(is_item)
-    assert any((identifier, text) in said(decoder.read_live(frame)) for _ in range(5))
+    decoder.read_live(np.zeros_like(frame))
+    frames = (frame for _ in range(12))  # of 30 a second: every dear stage has had its turn
+    assert any((identifier, text) in said(decoder.read_live(one)) for one in frames)
 
 
 def test_libzbar_alone_reads_gs1_128_with_its_identifier(scene: Scene) -> None:
