@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from packtrace_scanner.reading import Meaning
     from packtrace_scanner.settings import Settings
     from packtrace_scanner.sources import Frame, Source, Typed
+    from packtrace_scanner.symbols import Reading
     from packtrace_scanner.tasks import Said
     from packtrace_scanner.verifier import Verified, Verifier
 
@@ -29,6 +30,9 @@ NOT_AUTHENTIC = 3
 
 NOTHING_READ = 4
 """Exit status when neither a pack nor a logistic unit was read."""
+
+LAST_FRAME = 5.0
+"""Seconds that a source's last frames may still take when it has ended."""
 
 SEEN_AGAIN = 3.0
 """Seconds for which a code has to be out of sight of a camera before it counts as scanned anew."""
@@ -217,22 +221,41 @@ def _meanings(source: "Source", settings: "Settings", output: "_Output") -> "Ite
 
     What a hand scanner sends was scanned on purpose, every time.
     """
-    from packtrace_scanner.decoders import Decoder
-    from packtrace_scanner.reading import interpret, is_item, meaning_of_text
+    from packtrace_scanner.reading import interpret, meaning_of_text
     from packtrace_scanner.sources import Typed
 
-    decoder = Decoder(is_item, output.tell)
     seen: dict[tuple[tuple[str, str], ...], float] = {}
-    for frame in source.frames:
+    for frame, readings in _read(source, output):
         if isinstance(frame, Typed):
             yield frame, meaning_of_text(frame.text, settings.separator, settings.without_identifier)
             continue
-        for meaning in interpret((decoder.read_live if source.live else decoder.read)(frame.gray)):
+        for meaning in interpret(readings):
             code = tuple((reading.symbology, reading.text) for reading in meaning.readings)
             last = seen.get(code)
             seen[code] = frame.time
             if not source.live or last is None or frame.time - last > SEEN_AGAIN:
                 yield frame, meaning
+
+
+def _read(source: "Source", output: "_Output") -> "Iterator[tuple[Frame | Typed, list[Reading]]]":
+    """Each frame with the readings in it that count; what was typed has none."""
+    from packtrace_scanner.decoders import Decoder
+    from packtrace_scanner.live import LiveDecoder
+    from packtrace_scanner.reading import is_item
+    from packtrace_scanner.sources import Typed
+
+    decoder = Decoder(is_item, output.tell)
+    with LiveDecoder(is_item, output.tell) as live:
+        frame: Frame | Typed | None = None
+        for frame in source.frames:
+            if isinstance(frame, Typed):
+                yield frame, []
+            elif source.live:
+                yield frame, live.read(frame.gray)
+            else:
+                yield frame, [reading for reading in decoder.read(frame.gray) if reading.certain]
+        if source.live and frame is not None and not isinstance(frame, Typed):
+            yield frame, live.finish(LAST_FRAME)
 
 
 class _Output:

@@ -1,0 +1,139 @@
+"""Reading a live source: what counts over several frames, and the dear means beside it on the newest frame alone.
+
+A frame has a time limit, so that the picture and the hand stay together. Where nothing was read for a while, the newest
+frame goes to a second decoder in the background, which tries everything; what comes meanwhile replaces what waits, so
+that it never lags behind by more than the frame it is at.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Self
+
+from packtrace_scanner.decoders import Decoder
+from packtrace_scanner.sources import Gray
+from packtrace_scanner.symbols import Reading
+
+AGREE_WITHIN = 30
+"""Frames within which an uncertain reading has to be said again."""
+
+PATIENCE = 5
+"""Frames without a wanted reading after which the background is asked."""
+
+
+class Agreement:
+    """Lets a reading that is not certain count only when two frames say it."""
+
+    def __init__(self) -> None:
+        self._frame = 0
+        self._said: dict[tuple[str, str], int] = {}
+
+    def counted(self, readings: Iterable[Reading]) -> list[Reading]:
+        """The readings of the next frame that count."""
+        self._frame += 1
+        self._said = {said: frame for said, frame in self._said.items() if self._frame - frame <= AGREE_WITHIN}
+        counted = []
+        for reading in readings:
+            said = (reading.symbology, reading.text)
+            if reading.certain or self._said.get(said, self._frame) < self._frame:
+                counted.append(reading)
+            if not reading.certain:
+                self._said.setdefault(said, self._frame)
+        return counted
+
+
+class Background:
+    """One thread that reads the newest frame it was offered. `read` is called there and nowhere else."""
+
+    def __init__(self, read: Callable[[Gray], list[Reading]]) -> None:
+        self._read = read
+        self._changed = threading.Condition()
+        self._waiting: Gray | None = None
+        self._busy = False
+        self._ended = False
+        self._found: list[Reading] = []
+        self._failed: Exception | None = None
+        self._thread: threading.Thread | None = None
+
+    def offer(self, gray: Gray) -> None:
+        """Have this frame read, in place of one that still waits."""
+        with self._changed:
+            self._waiting = gray
+            self._changed.notify_all()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="packtrace-decoding", daemon=True)
+                self._thread.start()
+
+    def take(self) -> list[Reading]:
+        """What was read since the last time. Raises what went wrong there."""
+        with self._changed:
+            if self._failed is not None:
+                raise self._failed
+            found, self._found = self._found, []
+            return found
+
+    def finish(self, timeout: float) -> list[Reading]:
+        """Wait until every offered frame has been read, at most so many seconds, and take what was found."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting is None and not self._busy, timeout)
+        return self.take()
+
+    def close(self) -> None:
+        """End the thread; a frame that is being read is read to its end."""
+        with self._changed:
+            self._ended = True
+            self._waiting = None
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting is not None or self._ended)
+                if self._waiting is None:
+                    return
+                gray, self._waiting, self._busy = self._waiting, None, True
+            found: list[Reading] = []
+            failed: Exception | None = None
+            try:
+                found = self._read(gray)
+            except Exception as error:  # told to the one who takes, in whose thread it can be handled
+                failed = error
+            with self._changed:
+                self._found += found
+                self._failed = failed
+                self._busy = False
+                self._changed.notify_all()
+
+
+class LiveDecoder:
+    """Reads the frames of one live source, in their order."""
+
+    def __init__(self, wanted: Callable[[Reading], bool], tell: Callable[[str], None]) -> None:
+        self._wanted = wanted
+        self._quick = Decoder(wanted, tell)
+        thorough = Decoder(wanted, lambda _: None)
+        self._background = Background(thorough.read)
+        self._agreement = Agreement()
+        self._without = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._background.close()
+
+    def read(self, gray: Gray) -> list[Reading]:
+        """What counts in this frame, and what the background has read of an earlier one."""
+        counted = self._agreement.counted([*self._quick.read_live(gray), *self._background.take()])
+        self._without = 0 if any(map(self._wanted, counted)) else self._without + 1
+        if self._without > PATIENCE:
+            self._background.offer(gray)
+        return counted
+
+    def finish(self, timeout: float) -> list[Reading]:
+        """What the background still reads of a source that has ended."""
+        return self._agreement.counted(self._background.finish(timeout))
