@@ -62,7 +62,7 @@ class Decoder:
         turned: list[Stage] = [partial(_turned, degrees) for degrees in _TURNS]
         self._harder: tuple[Stage, ...] = (_smaller, _inverted, *turned, self._zbar_read)
         # A hand holds a label obliquely more often than light on dark.
-        self._turns: tuple[Stage, ...] = (*turned, self._zbar_read, zxing.read, _smaller, _inverted)
+        self._turns: tuple[Stage, ...] = (*turned, self._zbar_read, _smaller, _inverted)
 
     def read(self, gray: Gray, limit: float = STILL_LIMIT) -> list[Reading]:
         """Everything found in a still picture, with every means there is while nothing wanted has been found.
@@ -76,7 +76,7 @@ class Decoder:
         frame. Places that hardly hold a symbol are left to the background."""
         self._turn += 1
         turn, rest = divmod(self._turn % (2 * len(self._turns)), 2)
-        return self._read(gray, limit, _upright, () if rest else (self._turns[turn],))
+        return self._read(gray, limit, _upright_or_rotated, () if rest else (self._turns[turn],))
 
     def _read(
         self, gray: Gray, limit: float, first: Stage, harder: Iterable[Stage], *, thorough: bool = False
@@ -108,8 +108,9 @@ class Decoder:
         ]
 
 
-def _upright(gray: Gray) -> list[Reading]:
-    return zxing.read(gray, rotate=False)
+def _upright_or_rotated(gray: Gray) -> list[Reading]:
+    """Rows alone, and columns too where that reads nothing: a symbol may lie at any angle on a busy ground."""
+    return zxing.read(gray, rotate=False) or zxing.read(gray)
 
 
 def _inverted(gray: Gray) -> list[Reading]:

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 import warnings
 from collections.abc import Callable
 
@@ -223,3 +224,10 @@ def test_outline_of_points_is_the_rectangle_around_them() -> None:
     corners = outline([(10, 10), (50, 10), (50, 30), (10, 30), (20, 20)])
     assert sorted(corners) == [(10, 10), (10, 30), (50, 10), (50, 30)]
     assert outline([]) == ((0, 0),) * 4
+
+
+@pytest.mark.parametrize("degrees", [0, 20, 45, 80, 135, 200, 290])
+def test_one_live_frame_is_enough_for_a_pack_at_any_angle_on_a_cluttered_table(scene: Scene, degrees: float) -> None:
+    png, identifier, text = LABELS["datamatrix"]
+    frame = scene(png, degrees=degrees, blur=0.7)
+    assert (identifier, text) in said(Decoder(is_item, clock=time.process_time).read_live(frame))

@@ -101,7 +101,7 @@ def test_time_limits_are_kept_with_room_for_a_slow_machine(hard: list[Picture]) 
     ("kind", "number", "stage"),
     [
         ("scratches", 0, "follow_lattices"),
-        ("several codes", 2, "follow_lattices"),
+        ("scratches", 5, "follow_lattices"),
         ("hard-edged light", 1, "refit"),
         ("blur", 2, "refit"),
         ("print growth", 3, "read_crops"),
