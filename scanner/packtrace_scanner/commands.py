@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from packtrace_scanner.print_quality import Quality
     from packtrace_scanner.reading import Meaning
     from packtrace_scanner.settings import Settings
     from packtrace_scanner.sources import Frame, Source, Typed
@@ -143,6 +144,32 @@ def work(
         journal.close()
     if output.bad:
         raise typer.Exit(NOT_AUTHENTIC)
+
+
+@app.command("print-quality")
+def print_quality(
+    source: Annotated[str, typer.Argument(help="The line's camera, or pictures: as for scan, but no hand scanner.")],
+    limit: Annotated[str, typer.Option(help="The worst grade that is let through: A, B, C or D.")] = "C",
+    json: Annotated[bool, typer.Option("--json", help="One line of JSON for each code.")] = False,
+) -> None:
+    """Estimate how well each Data Matrix is printed, and reject what is below a limit.
+
+    An estimate in the manner of ISO/IEC 15415, not a verifier's grade. Ends with status 3 if a code was rejected, 4 if
+    none was read.
+    """
+    from packtrace_scanner.print_quality import LETTERS, estimate
+    from packtrace_scanner.settings import Settings
+    from packtrace_scanner.sources import Frame
+
+    if limit not in LETTERS[1:]:
+        raise typer.BadParameter(f"{limit} is no limit; give A, B, C or D")
+    output = _Output(Console(), Console(stderr=True), json)
+    for frame, meaning in _meanings(_open(source, output), Settings(), output):
+        quality = estimate(frame.gray, meaning.readings[0]) if isinstance(frame, Frame) else None
+        if quality is not None:
+            output.print_quality(frame.name, meaning, quality, rejected=quality.grade < LETTERS.index(limit))
+    if not output.items or output.bad:
+        raise typer.Exit(NOT_AUTHENTIC if output.items else NOTHING_READ)
 
 
 @app.command("work-codes")
@@ -291,6 +318,31 @@ class _Output:
             self.tell(note)
         if verified.merged:
             self.tell(f"{LOST} {verified.merged.bracketed()}")
+
+    def print_quality(self, frame: str, meaning: "Meaning", quality: "Quality", *, rejected: bool) -> None:
+        """The estimate of one code's print."""
+        from packtrace_scanner.print_quality import LETTERS
+        from packtrace_scanner.reading import NotMedicine
+
+        self.items += 1
+        self.bad += rejected
+        elements = {} if isinstance(meaning, NotMedicine) else dict(meaning.elements.pairs)
+        grades = {name: LETTERS[grade] for name, grade in quality.grades.items()}
+        if self._json:
+            line: dict[str, Any] = {
+                "frame": frame,
+                "serial": elements.get("21"),
+                "grade": quality.letter,
+                "rejected": rejected,
+            }
+            line |= {"worst": quality.worst, "grades": grades, "module": round(quality.module, 1)}
+            sys.stdout.write(orjson.dumps(line).decode() + "\n")
+            sys.stdout.flush()
+            return
+        words = f"{'REJECT' if rejected else 'good'}: {quality.letter} by an estimate ({', '.join(quality.worst)})"
+        self._console.print(words, style="bold red" if rejected else "green", markup=False)
+        listed = ", ".join(f"{name} {letter}" for name, letter in grades.items())
+        self._console.print(f"  {frame}, serial {elements.get('21')}: {listed}", markup=False)
 
     def show(self, frame: "Frame | Typed", meaning: "Meaning", verifier: "Verifier | None") -> None:
         """Show one code; verify it if it is a pack's."""
