@@ -43,8 +43,8 @@ class Quality:
     """One code's parameters, each from 0 to 1, and the size of its modules in pixels.
 
     `contrast` is the difference of the lightest and the darkest module; `modulation` how far modules are from the
-    border between dark and light; `unused` the share of the error correction that the code did not need; `fixed` the share of
-    right modules in finder and timing pattern; `quiet` the share of the quiet zone that is light.
+    border between dark and light; `unused` the share of the error correction that the code did not need; `fixed` the
+    share of right modules in finder and timing pattern; `quiet` the share of the quiet zone that is light.
     """
 
     contrast: float
