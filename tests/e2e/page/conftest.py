@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reporter.write_line(f"{len(mine)} tests of the phone page left out: install Chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
     folder = tmp_path_factory.mktemp("page")
     with opened(folder) as counter:
