@@ -39,7 +39,7 @@ def test_all_benchmarks_run_and_write_sane_figures(tmp_path: Path) -> None:
         for figure in section["figures"]:
             assert figure["name"]
             assert math.isfinite(figure["value"]), figure
-            assert figure["value"] > 0, figure
+            assert figure["value"] > 0 or figure["unit"] == "readings", figure  # wrong ones, of which there are none
     page = next(results.glob("*.md")).read_text()
     for section in found["sections"].values():
         assert f"## {section['title']}" in page

@@ -23,7 +23,7 @@ FLAGS = (
     "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--lang=en-GB", "--hide-scrollbars",
     "--force-color-profile=srgb",
 )  # fmt: skip
-PATIENCE = 30.0  # seconds
+PATIENCE = 90.0  # seconds; a busy machine is slow, and nobody waits where all is well
 WIDTH, HEIGHT, SCALE = 390, 844, 2
 KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), " ": (32, " ")}
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import cv2
 import film
 import numpy as np
 import pytest
-from chromium import Page
+from chromium import PATIENCE, Page
 
 from packtrace_gateway.demo.companies import GTIN, MAKER
 from packtrace_gateway.demo.story import EXPIRY_YYMMDD
@@ -92,7 +93,7 @@ def test_what_this_phone_dispensed_is_taken_back_when_it_is_scanned_again(counte
     assert headline(page) == "Already supplied"
     page.tap("Undo")
     page.until(f"{HEAD}.includes('Taken back')")
-    assert verdict(counter, {"gtin": GTIN, "serial": serial})["status"] == "active"
+    wait_for(lambda: verdict(counter, {"gtin": GTIN, "serial": serial})["status"] == "active")
 
 
 def test_after_a_second_without_a_read_a_frame_goes_to_the_gateway(counter, phone):
@@ -425,3 +426,11 @@ def test_nothing_is_loaded_from_elsewhere(counter, phone):
 def verdict(counter: Any, code: Json) -> Json:
     found: Json = counter.gateway.client.post("/verify", code)["verdict"]
     return found
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    """The page's node may be a block ahead of what the gateway has seen."""
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
