@@ -44,8 +44,8 @@ LOST = (
     "pack:"
 )
 SOURCE = (
-    "An image, a folder of images, a video, a camera as camera:0 or camera:NAME; a hand scanner as keyboard or as "
-    "serial:/dev/ttyACM0."
+    "An image, a folder of images, a video, - for pictures on standard input, a camera as camera:0 or camera:NAME; a "
+    "hand scanner as keyboard or as serial:/dev/ttyACM0."
 )
 
 app = typer.Typer()

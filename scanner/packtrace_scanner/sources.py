@@ -1,10 +1,12 @@
-"""Where the pictures come from: an image file, a folder of images, a video file, a camera."""
+"""Where the pictures come from: an image file, a folder of images, a video file, a pipe, a camera."""
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,8 @@ MAX_IMAGE_BYTES = 256 << 20
 """Largest image file that is read."""
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm"})
+PIPE = "-"
+PIECE_BYTES = 1 << 16
 CAMERA_PREFIX = "camera:"
 CAMERA_WIDTH, CAMERA_HEIGHT = 1280, 720
 CAMERA_NAMES = Path("/sys/class/video4linux")
@@ -75,12 +79,15 @@ def open_source(spec: str, *, problem: Callable[[SourceError], None] = _refuse) 
     """The source that `spec` names.
 
     `spec` is the path of an image, a video or a folder of images, or a camera: ``0``, ``camera:0`` or ``camera:NAME``
-    with a part of the name the system gives it. `problem` is told of each unreadable image of a folder (the default
+    with a part of the name the system gives it, or ``-``: JPEG or PNG pictures one behind the other on standard input
+    (what ``ffmpeg -f image2pipe`` and network cameras write). `problem` is told of each unreadable image of a folder (the default
     stops there). Raises SourceError.
     """
     if spec.startswith(CAMERA_PREFIX) or (spec.isdecimal() and not Path(spec).exists()):
         wanted = spec.removeprefix(CAMERA_PREFIX)
         return Source(f"camera {wanted}", True, _camera(wanted))
+    if spec == PIPE:
+        return Source("pictures from standard input", True, _piped(sys.stdin.buffer, problem))
     path = Path(spec)
     if path.is_dir():
         return Source(str(path), False, _folder(path, problem))
@@ -149,6 +156,64 @@ def _folder(path: Path, problem: Callable[[SourceError], None]) -> Iterator[Fram
             problem(error)
             continue
         yield Frame(image.name, time.monotonic() - start, gray)
+
+
+def _piped(stream: IO[bytes], problem: Callable[[SourceError], None]) -> Iterator[Frame]:
+    start, number = time.monotonic(), 0
+    for data in pictures_in(stream):
+        number += 1
+        name = f"picture {number}"
+        try:
+            gray = decode_image(data, name)
+        except SourceError as error:
+            problem(error)
+            continue
+        yield Frame(name, time.monotonic() - start, gray)
+    if number == 0:
+        raise SourceError(
+            "no picture came; write JPEG or PNG pictures to it, one behind the other", field="source", value=PIPE
+        )
+
+
+def pictures_in(stream: IO[bytes]) -> Iterator[bytes]:
+    """The bytes of each JPEG or PNG picture of a stream, without what lies between them (a network camera's headers).
+
+    Raises SourceError for a picture that does not end.
+    """
+    pending, searched = b"", 0
+    kind: tuple[bytes, bytes, int] | None = None
+    while piece := _some(stream):
+        pending += piece
+        while True:
+            if kind is None:
+                found = [(at, one) for one in _PICTURES if (at := pending.find(one[0])) >= 0]
+                if not found:
+                    pending = pending[-7:]  # a beginning may be cut in two
+                    break
+                at, kind = min(found)
+                pending, searched = pending[at:], len(kind[0])
+            end = pending.find(kind[1], searched)
+            if end < 0:
+                searched = max(len(pending) - 7, len(kind[0]))
+                if len(pending) > MAX_IMAGE_BYTES:
+                    raise SourceError(
+                        "a picture does not end", field="source", value=PIPE, rule=f"{MAX_IMAGE_BYTES} bytes"
+                    )
+                break
+            end += len(kind[1]) + kind[2]
+            yield pending[:end]
+            pending, kind = pending[end:], None
+
+
+def _some(stream: IO[bytes]) -> bytes:
+    """What has come, as soon as anything has."""
+    read = getattr(stream, "read1", stream.read)
+    piece: bytes = read(PIECE_BYTES)
+    return piece
+
+
+# How a picture begins and ends, and how many bytes come behind that end (a PNG's last check sum).
+_PICTURES = ((b"\xff\xd8\xff", b"\xff\xd9", 0), (b"\x89PNG\r\n\x1a\n", b"IEND", 4))
 
 
 def _video(path: Path) -> Iterator[Frame]:

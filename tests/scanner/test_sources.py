@@ -1,5 +1,6 @@
 """Sources: images, folders, video files, cameras, and what is said when one of them is not what it should be."""
 
+import io
 import subprocess
 import sys
 import zlib
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from packtrace_scanner import sources
-from packtrace_scanner.sources import SourceError, decode_image, open_source, read_image
+from packtrace_scanner.sources import Frame, SourceError, decode_image, open_source, pictures_in, read_image
 
 
 @pytest.fixture
@@ -174,3 +175,37 @@ def test_camera_is_found_by_a_part_of_its_name(tmp_path: Path, monkeypatch: pyte
     assert sources._camera_index("c920") == 2
     with pytest.raises(SourceError, match=r"0 \(Integrated Camera\), 2 \(HD Pro Webcam C920\)"):
         next(open_source("camera:endoscope").frames)
+
+
+class Dripping(io.BytesIO):
+    """A pipe that gives a few bytes at a time."""
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        return self.read(min(size or 1, 777))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_pictures_of_a_pipe_come_one_by_one_with_whatever_lies_between_them(suffix: str) -> None:
+    pictures = [np.random.default_rng(seed).integers(0, 255, (40 + seed, 60)).astype(np.uint8) for seed in range(4)]
+    encoded = [cv2.imencode(suffix, picture)[1].tobytes() for picture in pictures]
+    stream = b"--frame\r\nContent-Type: image\r\n\r\n".join([b"", *encoded, b""])
+    for pipe in (io.BytesIO(stream), Dripping(stream)):
+        assert list(pictures_in(pipe)) == encoded
+    assert list(pictures_in(io.BytesIO(stream[: len(stream) - 60]))) == encoded[:3], "the last one never ended"
+    assert list(pictures_in(io.BytesIO(b"no picture at all"))) == []
+
+
+def test_a_pipe_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = cv2.imencode(".png", np.full((20, 30), 77, np.uint8))[1].tobytes()
+    broken = data[:30] + b"\0" * 20 + data[50:]
+    problems: list[SourceError] = []
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data + broken + data)))
+    source = open_source("-", problem=problems.append)
+    frames = list(source.frames)
+    assert source.live
+    assert isinstance(frames[0], Frame)
+    assert frames[0].name == "picture 1"
+    assert len(frames) + len(problems) == 3
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"nothing")))
+    with pytest.raises(SourceError, match="no picture came"):
+        list(open_source("-").frames)
