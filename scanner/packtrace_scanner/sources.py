@@ -80,8 +80,8 @@ def open_source(spec: str, *, problem: Callable[[SourceError], None] = _refuse) 
 
     `spec` is the path of an image, a video or a folder of images, or a camera: ``0``, ``camera:0`` or ``camera:NAME``
     with a part of the name the system gives it, or ``-``: JPEG or PNG pictures one behind the other on standard input
-    (what ``ffmpeg -f image2pipe`` and network cameras write). `problem` is told of each unreadable image of a folder (the default
-    stops there). Raises SourceError.
+    (what ``ffmpeg -f image2pipe`` and network cameras write). `problem` is told of each unreadable image of a folder or
+    pipe (the default stops there). Raises SourceError.
     """
     if spec.startswith(CAMERA_PREFIX) or (spec.isdecimal() and not Path(spec).exists()):
         wanted = spec.removeprefix(CAMERA_PREFIX)
