@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,6 +17,7 @@ settings.load_profile("packtrace")
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors"
+EXCHANGE = "tests/gateway/exchange/"
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -48,3 +50,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reporter = config.pluginmanager.get_plugin("terminalreporter")
         if reporter:
             reporter.write_line(f"{len(needing)} tests left out: set PACKTRACE_STANDARDS to GS1's reference files")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file's tests stay in one process, and all of the exchange's: their network of gateways costs most at rest."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByNetwork(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return EXCHANGE if nodeid.startswith(EXCHANGE) else super()._split_scope(nodeid)
+
+    return ByNetwork(config, log)
