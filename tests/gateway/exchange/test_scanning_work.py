@@ -1,6 +1,7 @@
 """Work by scanning, against real gateways: receive, ship, pack, unpack and dispense, online and off."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,13 +17,14 @@ from packtrace_scanner.commands import NOT_AUTHENTIC, app
 from packtrace_scanner.gateway import Gateway
 from packtrace_scanner.journal import Job, Journal, State
 from packtrace_scanner.reading import NotMedicine, meaning_of_text
-from packtrace_scanner.sender import Sender
+from packtrace_scanner.sender import OFFLINE_SECONDS, Sender
 from packtrace_scanner.settings import Settings
 from packtrace_scanner.tasks import Mark, Said
 from packtrace_scanner.verifier import Verified, Verifier
 from packtrace_scanner.work import Parts, Work, expired, offline_verdict
 
 PLANT, WHOLESALER, PHARMACY, SHOP = 11, 20, 30, 31
+PATIENCE = 120.0  # seconds
 
 
 @dataclass
@@ -42,10 +44,10 @@ class Counter:
 
     def sent(self) -> list[Said]:
         """Send everything; what was said of it."""
-        before = len(self.said)
-        for _ in range(2_000):
-            if self.parts.journal.next() is None or self.parts.sender.step() == 5.0:
-                break
+        before, limit = len(self.said), time.monotonic() + PATIENCE
+        while self.parts.journal.next() is not None and self.parts.sender.step() != OFFLINE_SECONDS:
+            assert time.monotonic() < limit
+            time.sleep(0.05)
         return self.said[before:]
 
 
