@@ -22,7 +22,7 @@ NODE_GONE = (
     "(window.kept = window.fetch, window.fetch = (url, ...rest) =>"
     " String(url).startsWith('http:') ? Promise.reject(new TypeError('down')) : kept(url, ...rest), 1)"
 )
-HEAD = "document.querySelector('.verdict h1').innerText"
+HEAD = "(document.querySelector('.verdict h1')?.innerText ?? '')"
 PLAYED = "['go', 'stop', 'care', 'unknown'].includes(document.querySelector('.verdict')?.dataset.kind)"
 
 
@@ -39,7 +39,7 @@ def headline(page: Page) -> str:
 
 def type_code(page: Page, counter: Any, serial: str, *, lot: str | None = None, expiry: str = EXPIRY_YYMMDD) -> None:
     """The last resort: typed by hand."""
-    page.until("document.body.dataset.view === 'scan'")
+    page.until("document.body?.dataset.view === 'scan'")
     page.tap("Type the code")
     for name, value in (("gtin", GTIN), ("serial", serial), ("lot", lot or counter.lot.lot), ("expiry", expiry)):
         page.fill(f"dialog input[name={name}]", value)
@@ -284,7 +284,7 @@ def test_offline_it_says_what_it_does_not_know_and_a_queue_outlives_the_page(cou
 def test_everything_can_be_done_with_the_keyboard_alone(counter, phone):
     page = phone()
     serial = counter.pack()
-    page.until("document.body.dataset.view === 'scan'")
+    page.until("document.body?.dataset.view === 'scan'")
     focus(page, "Type the code")
     page.press("Enter")
     page.until("document.activeElement.name === 'gtin'")
@@ -393,7 +393,7 @@ def test_it_speaks_german_and_chinese(counter, phone, language, words):
     assert page.evaluate("document.documentElement.lang").startswith(language)
     back = page.evaluate("document.querySelector('.top button').getAttribute('aria-label')")
     page.tap(back)
-    page.until("document.body.dataset.view === 'scan'")
+    page.until("document.body?.dataset.view === 'scan'")
     page.evaluate("document.querySelector('.scan .wide').click()")
     for name, value in (("gtin", GTIN), ("serial", serial), ("lot", counter.lot.lot), ("expiry", EXPIRY_YYMMDD)):
         page.fill(f"dialog input[name={name}]", value)

@@ -85,7 +85,14 @@ class Party:
         app = create_app(self.settings)
         self.gateway = app.state.gateway
         self._server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=self.settings.port, log_config=None, ws="none")
+            uvicorn.Config(
+                app,
+                host="127.0.0.1",
+                port=self.settings.port,
+                log_config=None,
+                ws="none",
+                timeout_keep_alive=600,  # a test may wait long between two requests
+            )
         )
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
