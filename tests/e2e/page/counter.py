@@ -73,7 +73,7 @@ class Counter:
         page.until("document.querySelector('.fingerprint:not(:empty)')?.innerText")
         page.fill("input[name=node]", self.network.devnet.url)
         page.tap("Check and save")
-        page.until("document.body.dataset.view === 'scan'")
+        page.until("document.body?.dataset.view === 'scan'")
         return page
 
     def close_phones(self) -> None:

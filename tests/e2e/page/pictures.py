@@ -74,7 +74,7 @@ def main(counter: Counter) -> None:
     page.until("document.querySelector('h1').innerText.startsWith('设置')")
     picture(page, "setup")
     page.evaluate("document.querySelector('.top button').click()")
-    page.until("document.body.dataset.view === 'scan'")
+    page.until("document.body?.dataset.view === 'scan'")
     page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
     page.evaluate("document.querySelector('.scan .wide').click()")
     for name, value in (("gtin", GTIN), ("serial", held), ("lot", counter.lot.lot), ("expiry", "291031")):
@@ -92,7 +92,7 @@ def main(counter: Counter) -> None:
     page.call("Emulation.setEmulatedMedia", features=[])
     counter.gateway.stop()
     try:
-        page.until("document.body.dataset.view === 'scan'")
+        page.until("document.body?.dataset.view === 'scan'")
         page.tap("Code eintippen")
         for name, value in (("gtin", GTIN), ("serial", held), ("lot", counter.lot.lot), ("expiry", "291031")):
             page.fill(f"dialog input[name={name}]", value)

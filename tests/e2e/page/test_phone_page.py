@@ -374,7 +374,7 @@ def test_contrast_and_targets_are_those_of_wcag_2_2(counter, phone, scheme):
         page.tap("Back")
         page.tap("Scan the next pack")
     page.tap("Settings")
-    page.until("document.body.dataset.view === 'setup'")
+    page.until("document.body?.dataset.view === 'setup'")
     assert page.evaluate(LOOKS) == []
     page.tap("Back")
     page.tap("Connected")
