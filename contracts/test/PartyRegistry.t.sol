@@ -114,6 +114,8 @@ contract PartyRegistryTest is Fixture {
         registry.setLicence(MAKER, 64, 0, LATEST);
         vm.expectRevert(abi.encodeWithSelector(IPartyRegistry.InvalidPeriod.selector, 10, 9));
         registry.setLicence(MAKER, 1, 10, 9);
+        registry.setLicence(MAKER, 63, 0, LATEST);
+        assertEq(registry.partyOf(MAKER).roles, 63, "all roles that there are");
     }
 
     function test_unknown_party_cannot_be_written_to() external {
