@@ -118,7 +118,10 @@ def work(
     from packtrace_scanner.sender import Sender
     from packtrace_scanner.settings import load
     from packtrace_scanner.verifier import Verifier
-    from packtrace_scanner.work import Parts, Work
+    from packtrace_scanner.work import MODES, Parts, Work
+
+    if do.partition(":")[0] not in MODES:
+        raise typer.BadParameter(f"{do} is nothing that is done here; there are {', '.join(MODES)}")
 
     settings = load(config)
     journal = Journal(settings.journal or config.with_name("journal.db"))

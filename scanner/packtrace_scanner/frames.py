@@ -19,6 +19,7 @@ _RULE = f"JPEG or PNG, at most {MAX_PIXELS:,} pixels"
 def decode(image: bytes) -> list[dict[str, Any]]:
     """Every code in a JPEG or PNG picture. Raises DocumentError for any other, and for one too large.
 
+    One picture gives nobody a second look, so only what is certain counts.
     The size is read from the picture's head, before anything is unpacked: a small file can hold a huge picture.
     """
     width, height = _size(image)
@@ -28,7 +29,7 @@ def decode(image: bytes) -> list[dict[str, Any]]:
     if gray is None or gray.size > MAX_PIXELS:
         raise _refused()
     readings = Decoder(is_item, lambda _: None).read(gray.astype(np.uint8, copy=False))
-    return [{"symbology": one.symbology, "text": one.text, "corners": one.corners} for one in readings]
+    return [{"symbology": one.symbology, "text": one.text, "corners": one.corners} for one in readings if one.certain]
 
 
 def _size(image: bytes) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from typing import Any
 
 from packtrace_scanner.gateway import Gateway, OfflineError, RefusedError
@@ -41,12 +42,12 @@ class Sender:
 
     def idle(self, seconds: float) -> bool:
         """Wait until nothing is left to send or to follow, at most so long."""
-        limit = threading.Event()
-        for _ in range(int(seconds * 20)):
-            if self._journal.next() is None:
-                return True
-            limit.wait(0.05)
-        return False
+        limit = time.monotonic() + seconds
+        while self._journal.next() is not None:
+            if time.monotonic() >= limit:
+                return False
+            time.sleep(0.05)
+        return True
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -283,6 +283,9 @@ def test_the_command_does_all_of_it_from_a_keyboard(world: Any, tmp_path: Path) 
     assert result.exit_code == NOT_AUTHENTIC, "something that was scanned was wrong"
     world[WHOLESALER].wait_goods(pallet, "received")
     assert (tmp_path / "journal.db").exists()
+    wrong = CliRunner().invoke(app, [*arguments[:-1], "dance"])
+    assert wrong.exit_code == 2
+    assert "unpack" in wrong.output
 
 
 def test_other_codes_and_commands_are_answered(world: Any, counter: Make) -> None:

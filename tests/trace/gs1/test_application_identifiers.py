@@ -36,11 +36,9 @@ def test_two_digits_tell_the_length_of_every_ai(standards: Path) -> None:
 
 def test_predefined_lengths_are_those_of_the_general_specifications() -> None:
     # 7.8.5: every AI that begins so, AI included, has this many characters and needs no separator.
-    lengths = {"00": 20, "01": 16, "02": 16, "11": 8, "12": 8, "13": 8, "15": 8, "16": 8, "17": 8, "20": 4}
+    lengths = {"00": 20, "01": 16, "02": 16, "03": 16, "11": 8, "12": 8, "13": 8, "15": 8, "16": 8, "17": 8, "20": 4}
     lengths |= dict.fromkeys(("31", "32", "33", "34", "35", "36"), 10) | {"41": 16}
     for ai, entry in APPLICATION_IDENTIFIERS.items():
-        if ai == "03":
-            continue  # allocated in 2025; the dictionary has it as predefined
         assert entry.predefined_length == (ai[:2] in lengths)
         if entry.predefined_length:
             assert len(ai) + entry.max_length == lengths[ai[:2]]
