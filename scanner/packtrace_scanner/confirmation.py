@@ -23,16 +23,16 @@ def confirmed(gray: Gray, reading: Reading) -> Reading:
     """The reading, certain if the modules at its outline say the same by themselves."""
     if reading.certain or not reading.is_matrix:
         return reading
-    likeliest = _likeliest(gray, np.array(reading.corners, np.float64))
+    grids = likeliest(gray, np.array(reading.corners, np.float64))
     for deep in (False, True):
-        for grid in likeliest:
+        for grid in grids:
             solved = solve(gray, grid, rounds=2, deep=deep)
             if solved is not None and zxing.meaning(solved.symbol.modules) == (reading.symbology, reading.text):
                 return replace(reading, certain=True)
     return reading
 
 
-def _likeliest(gray: Gray, corners: NDArray[np.float64]) -> list[Grid]:
+def likeliest(gray: Gray, corners: NDArray[np.float64]) -> list[Grid]:
     """The sizes, turns and polarity for which the dashed edges of an outline fit best."""
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
     into = cv2.getPerspectiveTransform(square, corners.astype(np.float32))

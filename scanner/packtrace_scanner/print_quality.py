@@ -5,14 +5,15 @@ have. It tells soon enough that a print head fades or a field lacks dots, pack b
 a code that does not scan. Grades go from 4 (best) to 0; the lowest of a code's parameters is its grade.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from packtrace_scanner.ecc200 import SIZES, Corrected, Size, fixed
-from packtrace_scanner.grid import EDGE, Grid, rectified, sampled, solve, through
+from packtrace_scanner import zxing
+from packtrace_scanner.confirmation import likeliest
+from packtrace_scanner.ecc200 import Corrected, fixed
+from packtrace_scanner.grid import EDGE, Grid, rectified, sampled, solve
 from packtrace_scanner.sources import Gray
 from packtrace_scanner.symbols import Reading
 
@@ -27,9 +28,6 @@ UNUSED = (0.25, 0.37, 0.50, 0.62)
 FIXED = (0.83, 0.88, 0.93, 0.97)
 QUIET = (0.70, 0.80, 0.90, 0.97)
 """Our own: shares of finder and timing modules that are right, and of the quiet zone that is light."""
-
-ANY_FINDER = 0.8
-"""Of the fixed modules; with fewer it is no symbol."""
 
 _WORST = 0.05
 """Of the modules; so many of the worst are left out of modulation, as dust on the lens is."""
@@ -85,34 +83,14 @@ def estimate(gray: Gray, reading: Reading) -> Quality | None:
 
     A module should cover at least four pixels: less, and the camera's own blur is measured too.
     """
-    return next(_measurements(gray, reading), None) if reading.is_matrix else None
-
-
-def _measurements(gray: Gray, reading: Reading) -> Iterator[Quality]:
-    """Of every symbol that can be made out under a reading. The corners that decoders give begin anywhere."""
-    corners = np.array(reading.corners, np.float64)
-    sides = np.linalg.norm(np.roll(corners, -1, 0) - corners, axis=1)
-    for size in _likely(sides):
-        for turn in range(4):
-            for inverted in (False, True):
-                turned = np.roll(corners, turn, 0)
-                solved = solve(gray, through(turned, size, light_on_dark=inverted), rounds=2, deep=False)
-                if solved is not None and _is_written(solved.symbol, size):
-                    quality = _measured(gray, solved.symbol, solved.grid)
-                    if quality.fixed >= ANY_FINDER:
-                        yield quality
-
-
-def _is_written(symbol: Corrected, size: Size) -> bool:
-    """Whether there are dark and light modules in it: plain paper is a faultless word of zeros."""
-    data = symbol.modules[~fixed(size)]
-    return bool(0.1 < data.mean() < 0.9)
-
-
-def _likely(sides: NDArray[np.float64]) -> Iterable[Size]:
-    """Square sizes for a square outline, the others for a long one."""
-    square = sides.max() < 1.6 * sides.min()
-    return [size for size in SIZES if (size.rows == size.columns) == square]
+    if not reading.is_matrix:
+        return None
+    for grid in likeliest(gray, np.array(reading.corners, np.float64)):
+        solved = solve(gray, grid, rounds=2, deep=False)
+        # White paper is a faultless word of zeros, so it has to be the very symbol that was read.
+        if solved is not None and zxing.meaning(solved.symbol.modules) == (reading.symbology, reading.text):
+            return _measured(gray, solved.symbol, solved.grid)
+    return None
 
 
 def _measured(gray: Gray, symbol: Corrected, grid: Grid) -> Quality:
