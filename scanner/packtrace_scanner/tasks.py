@@ -4,6 +4,7 @@ A task is written into the journal with every scan and goes on after a power cut
 where it does not answer, scans are taken as they are, and what could not be looked at is said.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,7 +45,7 @@ class TaskError(PacktraceError):
     """A task that cannot begin as it was asked for."""
 
 
-class Task:
+class Task(ABC):
     """One task of the units that are scanned. `scan` and `finish` answer; `job` is what the journal keeps."""
 
     kind: ClassVar[str]
@@ -103,12 +104,13 @@ class Task:
 
     # ---- what each task knows ----
 
+    @abstractmethod
     def _look(self, uri: str) -> Said:
-        raise NotImplementedError
+        """What a unit or pack is to this task; it is taken unless the answer is WRONG or AGAIN."""
 
+    @abstractmethod
     def _steps(self) -> list[dict[str, Any]]:
         """What the gateway is to be sent: documents to capture, or arrivals to receive in part."""
-        raise NotImplementedError
 
     def _incomplete(self) -> Said | None:
         return None
