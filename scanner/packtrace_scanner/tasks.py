@@ -81,7 +81,6 @@ class Task(ABC):
         if not self.units:
             return Said(Mark.QUESTION, "nothing to take back")
         uri = self.units.pop()
-        self._forget(uri)
         self._journal.write(self.job)
         return Said(Mark.GOOD, "taken back", (named(uri), f"{len(self.units)} left"))
 
@@ -114,9 +113,6 @@ class Task(ABC):
 
     def _incomplete(self) -> Said | None:
         return None
-
-    def _forget(self, uri: str) -> None:
-        pass
 
     def _known(self, uri: str) -> dict[str, Any] | None:
         return self._gateway.unit(sscc_of_uri(uri) or "")
@@ -166,14 +162,20 @@ class Receiving(Task):
         note = (unit["note"],) if unit["note"] else ()
         return Said(Mark.GOOD, "expected", (*lines, *note, "scan its cases to tick them off, or finish"))
 
+    @property
+    def _expected(self) -> dict[str, dict[str, list[str]]]:
+        """What lies in each logistic unit that was scanned and not taken back."""
+        looked_at = self.job.body.get("expected", {})
+        return {root: content for root, content in looked_at.items() if root in self.units}
+
     def _inside_of_what_came(self, uri: str) -> str | None:
-        for root, content in self.job.body.get("expected", {}).items():
+        for root, content in self._expected.items():
             if uri in content["all"]:
                 return str(root)
         return None
 
     def _ticked(self, uri: str, root: str) -> Said:
-        cases = self.job.body["expected"][root]["cases"]
+        cases = self._expected[root]["cases"]
         ticked = len({*self.units, uri} & set(cases))
         lines = (named(uri), f"{ticked} of {len(cases)} cases of {named(root)}")
         return Said(Mark.GOOD, "belongs to it", lines)
@@ -181,10 +183,10 @@ class Receiving(Task):
     def _missing(self) -> dict[str, list[str]]:
         """By root, the cases that were not scanned, where any case of it was."""
         found = {}
-        for root, content in self.job.body.get("expected", {}).items():
+        for root, content in self._expected.items():
             cases = content["cases"]
             missing = [case for case in cases if case not in self.units]
-            if root in self.units and missing and len(missing) < len(cases):
+            if missing and len(missing) < len(cases):
                 found[root] = missing
         return found
 
@@ -199,11 +201,8 @@ class Receiving(Task):
         question = "scan them; or finish once more to receive the rest without them"
         return Said(Mark.QUESTION, f"{len(cases)} missing", (*listed(cases), question))
 
-    def _forget(self, uri: str) -> None:
-        self.job.body.get("expected", {}).pop(uri, None)
-
     def _steps(self) -> list[dict[str, Any]]:
-        inner = {uri for content in self.job.body.get("expected", {}).values() for uri in content["all"]}
+        inner = {uri for content in self._expected.values() for uri in content["all"]}
         missing = self.job.body.get("confirmed", {})
         roots = [uri for uri in self.units if uri not in inner]
         whole = [uri for uri in roots if uri not in missing]
