@@ -12,10 +12,11 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from packtrace_scanner.images import Frame
     from packtrace_scanner.print_quality import Quality
     from packtrace_scanner.reading import Meaning
     from packtrace_scanner.settings import Settings
-    from packtrace_scanner.sources import Frame, Source, Typed
+    from packtrace_scanner.sources import Source, Typed
     from packtrace_scanner.symbols import Reading
     from packtrace_scanner.tasks import Said
     from packtrace_scanner.verifier import Verified, Verifier
@@ -44,8 +45,8 @@ LOST = (
     "pack:"
 )
 SOURCE = (
-    "An image, a folder of images, a video, - for pictures on standard input, a camera as camera:0 or camera:NAME; a "
-    "hand scanner as keyboard or as serial:/dev/ttyACM0."
+    "An image, a folder of images, a video, - for pictures on standard input, a camera as camera:0, camera:NAME or "
+    "rtsp://…; a hand scanner as keyboard or as serial:/dev/ttyACM0."
 )
 
 app = typer.Typer()
@@ -77,10 +78,10 @@ def scan(
     settings = base.with_options(
         gateway=gateway, api_key_file=api_key_file, node=node, deployment=deployment, place=place
     )
-    verifier = _verifier(settings)
     output = _Output(Console(), Console(stderr=True), json)
+    opened = _open(source, output)
+    verifier = _verifier(settings)
     try:
-        opened = _open(source, output)
         if opened.live:
             output.tell(f"looking at {opened.name}; Ctrl-C ends")
         for frame, meaning in _meanings(opened, settings, output):
@@ -93,7 +94,7 @@ def scan(
         if verifier:
             verifier.close()
     if not output.items:
-        output.tell(f"no code of a pack or a logistic unit in {source}: more light, nearer, sharper?")
+        output.tell(f"no code of a pack or a logistic unit in {opened.name}: more light, nearer, sharper?")
     if not output.items or output.bad:
         raise typer.Exit(NOT_AUTHENTIC if output.items else NOTHING_READ)
 
@@ -160,9 +161,9 @@ def print_quality(
     An estimate in the manner of ISO/IEC 15415, not a verifier's grade. Ends with status 3 if a code was rejected, 4 if
     none was read.
     """
+    from packtrace_scanner.images import Frame
     from packtrace_scanner.print_quality import LETTERS, estimate
     from packtrace_scanner.settings import Settings
-    from packtrace_scanner.sources import Frame
 
     if limit not in LETTERS[1:]:
         raise typer.BadParameter(f"{limit} is no limit; give A, B, C or D")
@@ -200,7 +201,7 @@ def scan_setup(
     """
     from packtrace_scanner import hand_setup
     from packtrace_scanner.hand_scanner import is_hand_scanner, open_hand_scanner
-    from packtrace_scanner.sources import SourceError
+    from packtrace_scanner.images import SourceError
 
     if not is_hand_scanner(source):
         raise SourceError("this is no hand scanner; give keyboard or serial:DEVICE", field="source", value=source)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from packtrace_scanner import zxing
 from packtrace_scanner.ecc200 import SIZES, Size
 from packtrace_scanner.grid import Grid, solve, through
-from packtrace_scanner.sources import Gray
+from packtrace_scanner.images import Gray
 from packtrace_scanner.symbols import Reading
 
 _SIZES_TRIED = 2

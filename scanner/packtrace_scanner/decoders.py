@@ -17,8 +17,8 @@ import numpy as np
 
 from packtrace_scanner import zxing
 from packtrace_scanner.confirmation import confirmed
+from packtrace_scanner.images import Gray
 from packtrace_scanner.search import Clock, Search
-from packtrace_scanner.sources import Gray
 from packtrace_scanner.symbols import Reading, merge, outline
 from packtrace_scanner.zbar import ZBar, ZBarMissingError
 

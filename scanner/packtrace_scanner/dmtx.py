@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from packtrace_scanner.sources import Gray
+from packtrace_scanner.images import Gray
 
 OLDEST = (0, 7, 5)
 """The first version with the property for FNC1."""

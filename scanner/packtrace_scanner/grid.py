@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packtrace_scanner.ecc200 import Corrected, Modules, Size, correct, finder, fixed
-from packtrace_scanner.sources import Gray
+from packtrace_scanner.images import Gray
 
 Real = NDArray[np.float32]
 Matrix = NDArray[np.float64]

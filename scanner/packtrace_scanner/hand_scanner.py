@@ -8,7 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from packtrace_scanner.sources import Source, SourceError, Typed
+from packtrace_scanner.images import SourceError
+from packtrace_scanner.sources import Source, Typed
 
 KEYBOARD = "keyboard"
 SERIAL_PREFIX = "serial:"

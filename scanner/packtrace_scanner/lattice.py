@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from packtrace_scanner.ecc200 import SIZES, Modules, Size
 from packtrace_scanner.grid import EDGE, Grid, Matrix, aligned, contrasted, rectified, sampled, sharper, surroundings
+from packtrace_scanner.images import Gray
 from packtrace_scanner.regions import Region
-from packtrace_scanner.sources import Gray
 
 Real = NDArray[np.float32]
 

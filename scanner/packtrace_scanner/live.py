@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from packtrace_scanner.decoders import Decoder
-from packtrace_scanner.sources import Gray
+from packtrace_scanner.images import Gray
 from packtrace_scanner.symbols import Reading
 
 AGREE_WITHIN = 30

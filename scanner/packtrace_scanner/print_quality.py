@@ -14,7 +14,7 @@ from packtrace_scanner import zxing
 from packtrace_scanner.confirmation import likeliest
 from packtrace_scanner.ecc200 import Corrected, fixed
 from packtrace_scanner.grid import EDGE, Grid, rectified, sampled, solve
-from packtrace_scanner.sources import Gray
+from packtrace_scanner.images import Gray
 from packtrace_scanner.symbols import Reading
 
 LETTERS = "FDCBA"

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from packtrace_scanner.sources import Gray
+from packtrace_scanner.images import Gray
 
 Real = NDArray[np.float32]
 

@@ -18,9 +18,9 @@ from packtrace_scanner import zxing
 from packtrace_scanner.confirmation import confirmed
 from packtrace_scanner.dmtx import Libdmtx, LibdmtxMissingError
 from packtrace_scanner.grid import Grid, Solved, solve
+from packtrace_scanner.images import Gray
 from packtrace_scanner.lattice import Lattice, grids, lattices
 from packtrace_scanner.regions import Region, regions
-from packtrace_scanner.sources import Gray
 from packtrace_scanner.symbols import Reading, covers
 
 Clock = Callable[[], float]

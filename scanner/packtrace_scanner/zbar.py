@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from packtrace_scanner.sources import Gray
+from packtrace_scanner.images import Gray
 
 _Y800 = int.from_bytes(b"Y800", "little")
 _MODIFIER_GS1 = 1 << 0

@@ -4,7 +4,7 @@ import numpy as np
 import zxingcpp
 
 from packtrace_scanner.ecc200 import Modules
-from packtrace_scanner.sources import Gray
+from packtrace_scanner.images import Gray
 from packtrace_scanner.symbols import Corners, Reading
 
 ALL = zxingcpp.BarcodeFormats(

@@ -16,9 +16,9 @@ from packtrace_scanner.commands import app
 from packtrace_scanner.decoders import Decoder
 from packtrace_scanner.hand_scanner import MOST_CHARACTERS, codes, is_hand_scanner, open_hand_scanner
 from packtrace_scanner.hand_setup import DATA, ELEMENTS, diagnose, for_terminal, picture
+from packtrace_scanner.images import SourceError, read_image
 from packtrace_scanner.reading import NotMedicine, ScannedLogisticUnit, ScannedPack, meaning_of, meaning_of_text
 from packtrace_scanner.settings import SettingsError, load
-from packtrace_scanner.sources import SourceError, read_image
 from packtrace_scanner.work import COMMANDS, command_of
 
 GTIN = "04012345123456"

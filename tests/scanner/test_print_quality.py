@@ -12,8 +12,8 @@ from packtrace_gateway.labels.drawing import to_png
 from packtrace_gateway.labels.pack import PackLabel, pack_drawing
 from packtrace_scanner.commands import NOT_AUTHENTIC, app
 from packtrace_scanner.decoders import Decoder
+from packtrace_scanner.images import decode_image
 from packtrace_scanner.print_quality import LETTERS, Quality, estimate
-from packtrace_scanner.sources import decode_image
 from packtrace_scanner.symbols import Reading
 
 Gray = np.ndarray

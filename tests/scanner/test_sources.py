@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from packtrace_scanner import sources
-from packtrace_scanner.sources import Frame, SourceError, decode_image, open_source, pictures_in, read_image
+from packtrace_scanner import cameras, images
+from packtrace_scanner.images import Frame, SourceError, decode_image, pictures_in, read_image
+from packtrace_scanner.sources import open_source
 
 
 @pytest.fixture
@@ -119,7 +120,7 @@ def test_small_file_that_claims_a_gigapixel_is_refused(tmp_path: Path) -> None:
 def test_image_file_beyond_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "large.png"
     path.write_bytes(bytes(1001))
-    monkeypatch.setattr(sources, "MAX_IMAGE_BYTES", 1000)
+    monkeypatch.setattr(images, "MAX_IMAGE_BYTES", 1000)
     with pytest.raises(SourceError, match="too large"):
         read_image(path)
 
@@ -170,9 +171,9 @@ def test_camera_is_found_by_a_part_of_its_name(tmp_path: Path, monkeypatch: pyte
         folder = tmp_path / f"video{number}"
         folder.mkdir()
         (folder / "name").write_text(name + "\n")
-    monkeypatch.setattr(sources, "CAMERA_NAMES", tmp_path)
-    assert sources.cameras() == [(0, "Integrated Camera"), (2, "HD Pro Webcam C920")]
-    assert sources._camera_index("c920") == 2
+    monkeypatch.setattr(cameras, "NAMES", tmp_path)
+    assert cameras.cameras() == [(0, "Integrated Camera"), (2, "HD Pro Webcam C920")]
+    assert cameras._index("c920") == 2
     with pytest.raises(SourceError, match=r"0 \(Integrated Camera\), 2 \(HD Pro Webcam C920\)"):
         next(open_source("camera:endoscope").frames)
 
