@@ -130,6 +130,15 @@ class _Stream:
             return self._number, self._newest
 
     def _run(self) -> None:
+        try:
+            self._watch()
+        finally:  # whatever happens, nobody waits for a picture that will not come
+            with self._changed:
+                self._lost = self._problem()
+                self._changed.notify_all()
+
+    def _watch(self) -> None:
+        """Take pictures until the reader has enough, or the camera stays away."""
         seen = time.monotonic()
         while not self._ended:
             before = self._number
@@ -137,11 +146,8 @@ class _Stream:
             if self._number > before:
                 seen = time.monotonic()
             if self._number == 0 or time.monotonic() - seen > SOUGHT:
-                break
+                return
             time.sleep(PAUSE)
-        with self._changed:
-            self._lost = self._problem()
-            self._changed.notify_all()
 
     def _take_all(self) -> None:
         """Every picture until the camera gives no more."""
