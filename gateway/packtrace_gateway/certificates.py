@@ -90,7 +90,7 @@ def issue(files: Files, gateway: str, names: Sequence[str] = (), *, now: datetim
                 rule="names: " + ", ".join(sorted(allowed)),
             )
     shown = fingerprint(authority)
-    if before and set(_names_of(before)) == set(wanted) and _good(before, authority, now):
+    if before and set(_names_of(before)) == set(wanted) and _good(before, authority, files.key, now):
         return Issued(False, tuple(wanted), before.not_valid_after_utc, shown)
     until = min(now + timedelta(days=SERVER_DAYS), authority.not_valid_after_utc)
     if until < now + timedelta(days=RENEW_DAYS):
@@ -167,10 +167,13 @@ def _authority(
     return made, key
 
 
-def _good(certificate: x509.Certificate, authority: x509.Certificate, now: datetime) -> bool:
+def _good(certificate: x509.Certificate, authority: x509.Certificate, key: Path, now: datetime) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)
-    except Exception:  # by another authority, or by a broken one: both are made anew
+        own = serialization.load_pem_private_key(key.read_bytes(), None)
+    except Exception:  # by another authority, or by a broken one, or without its key: all are made anew
+        return False
+    if own.public_key() != certificate.public_key():  # cut short between the two files
         return False
     return certificate.not_valid_after_utc - now > timedelta(days=RENEW_DAYS)
 

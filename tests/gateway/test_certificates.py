@@ -66,6 +66,18 @@ def test_keys_are_their_owners_alone(files: Files) -> None:
     assert stat.S_IMODE(files.folder.stat().st_mode) == 0o700
 
 
+def test_a_certificate_without_its_key_is_made_anew(files: Files) -> None:
+    """As after an end between the writing of the two files."""
+    issue(files, "Pharmacy", NAMES)
+    key = files.key.read_bytes()
+    assert not issue(files, "Pharmacy").made
+    for broken in (files.authority_key.read_bytes(), b"", None):
+        files.key.write_bytes(broken) if broken is not None else files.key.unlink()
+        assert issue(files, "Pharmacy").made
+        Tls.load(socket.socket(), files.certificate, files.key)
+    assert files.key.read_bytes() != key
+
+
 def test_what_the_stolen_authority_signs_for_other_names_is_refused(files: Files) -> None:
     """The authority is limited to the names that it was made for, for those who look, and here too."""
     issue(files, "Pharmacy", NAMES)

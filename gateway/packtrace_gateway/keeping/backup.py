@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,6 +24,7 @@ import pyrage
 
 from packtrace.errors import PacktraceError
 from packtrace_gateway import settings as settings_of
+from packtrace_gateway.certificates import Files as TlsFiles
 from packtrace_gateway.db import Database
 from packtrace_gateway.keeping.models import Restoration
 from packtrace_gateway.settings import Settings
@@ -32,7 +33,9 @@ FORMAT = "packtrace-backup/1"
 MANIFEST, SETTINGS, DEPLOYMENT, DATABASE, KEYSTORE, PASSPHRASE = (
     "manifest.json", settings_of.FILE_NAME, "deployment.json", "gateway.db", "keystore/", "keystore/passphrase",
 )  # fmt: skip
+TLS = "tls/"  # with its authority lost, each phone would have to install another
 MAX_MANIFEST = 64 * 1024  # bytes; a line for each file, of which there are some seventy at most
+Content = Path | bytes  # a file, or what was in it
 # Where these lie is this machine's business; a restored gateway has them in its own folder.
 PLACES = ("database", "deployment", "keystore", "passphrase_file", "data_folder")
 
@@ -88,22 +91,32 @@ def back_up(settings: Settings, target: Path, recipients: Sequence[str]) -> Mani
     return manifest
 
 
-def _collect(settings: Settings, database: Path) -> tuple[Manifest, dict[str, Path]]:
-    files = {SETTINGS: settings.folder / settings_of.FILE_NAME, DEPLOYMENT: settings.deployment, DATABASE: database}
-    files |= {f"{KEYSTORE}{file.name}": file for file in sorted(settings.keystore.glob("*.json"))}
+def _collect(settings: Settings, database: Path) -> tuple[Manifest, dict[str, Content]]:
+    small = {SETTINGS: settings.folder / settings_of.FILE_NAME, DEPLOYMENT: settings.deployment}
+    small |= {f"{KEYSTORE}{file.name}": file for file in sorted(settings.keystore.glob("*.json"))}
+    small |= {name: file for name, file in _tls(settings.folder).items() if file.exists()}
     if settings.passphrase_file.exists():
-        files[PASSPHRASE] = settings.passphrase_file
-    sums = {name: _sum(file) for name, file in files.items()}
+        small[PASSPHRASE] = settings.passphrase_file
+    # Read at once: what is renewed while the database is being written must not differ from its sum.
+    files: dict[str, Content] = {DATABASE: database} | {name: file.read_bytes() for name, file in small.items()}
+    sums = {name: sha256(file).hexdigest() if isinstance(file, bytes) else _sum(file) for name, file in files.items()}
     return Manifest(FORMAT, settings.party, settings.name, int(time.time()), sums), files
 
 
-def _write(stream: IO[bytes], manifest: Manifest, files: dict[str, Path]) -> None:
+def _tls(folder: Path) -> dict[str, Path]:
+    """The local authority's files and the certificate's, by their names in a backup."""
+    tls = TlsFiles(folder / TLS)
+    return {f"{TLS}{file.name}": file for file in (tls.authority, tls.authority_key, tls.certificate, tls.key)}
+
+
+def _write(stream: IO[bytes], manifest: Manifest, files: dict[str, Content]) -> None:
     with tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as archive:
         text = orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2)
-        archive.addfile(_entry(MANIFEST, len(text), manifest.made_at), io.BytesIO(text))
-        for name, file in files.items():
-            with file.open("rb") as content:
-                archive.addfile(_entry(name, os.fstat(content.fileno()).st_size, manifest.made_at), content)
+        for name, file in ({MANIFEST: text} | files).items():
+            with io.BytesIO(file) if isinstance(file, bytes) else file.open("rb") as content:
+                size = content.seek(0, io.SEEK_END)
+                content.seek(0)
+                archive.addfile(_entry(name, size, manifest.made_at), content)
 
 
 def _entry(name: str, size: int, time_: int) -> tarfile.TarInfo:
@@ -223,12 +236,13 @@ def _manifest(archive: tarfile.TarFile, entry: tarfile.TarInfo | None) -> Manife
         raise BackupError(f"the backup's manifest cannot be read: {error}") from None
     if manifest.format != FORMAT:
         raise BackupError("this version of packtrace does not know this kind of backup", value=manifest.format)
-    known = {SETTINGS, DEPLOYMENT, DATABASE, PASSPHRASE}
+    needed = {SETTINGS, DEPLOYMENT, DATABASE}
+    known = needed | {PASSPHRASE} | _tls(Path()).keys()
     for name in manifest.files:
         plain = name.removeprefix(KEYSTORE)
         if name not in known and (not name.startswith(KEYSTORE) or "/" in plain or not plain.endswith(".json")):
             raise BackupError("a backup holds no such file", field="files", value=name)
-    if not known - {PASSPHRASE} <= manifest.files.keys():
+    if not needed <= manifest.files.keys():
         raise BackupError("the backup lacks settings, deployment or database", field="files")
     return manifest
 

@@ -20,7 +20,7 @@ def backup(
     ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Do not encrypt it: all secrets are in it.")] = False,
 ) -> None:
-    """Back a gateway up, running or not: database, keys, settings and deployment, as of one moment."""
+    """Back a gateway up, running or not: database, keys, certificates, settings and deployment, as of one moment."""
     if bool(recipient) == plain:
         message = "name who may restore it (--recipient age1…, made by age-keygen), or say --plain"
         raise BackupError(message, field="recipient")

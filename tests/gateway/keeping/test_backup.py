@@ -3,17 +3,22 @@
 import io
 import os
 import sqlite3
+import stat
 import tarfile
 import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyrage
 import pytest
+from cryptography import x509
 from sqlmodel import select
 
 from packtrace_gateway import keys, settings
 from packtrace_gateway.app import build
+from packtrace_gateway.certificates import SERVER_DAYS, Files, issue
 from packtrace_gateway.db import Database
 from packtrace_gateway.keeping import backup
 from packtrace_gateway.keeping.backup import BackupError, back_up, read_identities, restore
@@ -73,6 +78,50 @@ def test_a_backup_restores_everything_and_keeps_it_secret(
     assert keys.open_key(again, again.keystore / "operate.next.json") == waiting
     assert all(path.stat().st_mode & 0o077 == 0 for path in [folder, *folder.rglob("*")])
     build(again).database.close()
+
+
+def test_phones_go_on_trusting_a_restored_gateway(
+    made: Settings, identity: pyrage.x25519.Identity, tmp_path: Path
+) -> None:
+    """The authority that each phone has installed still signs: phones need not be set up anew."""
+    before, after = Files(made.folder / "tls"), Files(tmp_path / "restored" / "tls")
+    issue(before, "Pharmacy", ["192.168.1.20"])
+    back_up(made, tmp_path / "backup.age", [str(identity.to_public())])
+    assert before.authority_key.read_bytes() not in (tmp_path / "backup.age").read_bytes()
+    restore(tmp_path / "backup.age", tmp_path / "restored", [str(identity)])
+    for one, other in zip(all_of(before), all_of(after), strict=True):
+        assert one.read_bytes() == other.read_bytes()
+        assert stat.S_IMODE(other.stat().st_mode) == 0o600
+    assert stat.S_IMODE(after.folder.stat().st_mode) == 0o700
+    assert not issue(after, "Pharmacy").made, "the gateway starts with the certificate that it had"
+    next_year = datetime.now(UTC) + timedelta(days=SERVER_DAYS)
+    assert issue(after, "Pharmacy", now=next_year).made
+    authority = x509.load_pem_x509_certificate(before.authority.read_bytes())
+    renewed = x509.load_pem_x509_certificate(after.certificate.read_bytes())
+    renewed.verify_directly_issued_by(authority)
+
+
+def all_of(files: Files) -> tuple[Path, ...]:
+    return files.authority, files.authority_key, files.certificate, files.key
+
+
+def test_what_is_renewed_while_a_backup_is_written_does_not_spoil_it(
+    made: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Files(made.folder / "tls")
+    issue(files, "Pharmacy", ["192.168.1.20"])
+    before = files.certificate.read_bytes()
+    write = backup._write
+
+    def renewed(*args: Any) -> None:
+        assert issue(files, "Pharmacy", now=datetime.now(UTC) + timedelta(days=SERVER_DAYS)).made
+        write(*args)
+
+    monkeypatch.setattr(backup, "_write", renewed)
+    back_up(made, tmp_path / "backup.tar", [])
+    restore(tmp_path / "backup.tar", tmp_path / "restored", [])
+    assert files.certificate.read_bytes() != before
+    assert (tmp_path / "restored" / "tls" / "gateway.crt").read_bytes() == before
 
 
 def test_the_copy_is_of_one_moment_while_others_write(made: Settings, tmp_path: Path) -> None:
@@ -160,7 +209,9 @@ def archive_of(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "keystore/../../evil.json", "keystore/x/y.json", "other.db"])
+@pytest.mark.parametrize(
+    "name", ["../evil", "/etc/evil", "keystore/../../evil.json", "keystore/x/y.json", "other.db", "tls/other.key"]
+)
 def test_an_archive_cannot_write_outside_or_beside(name: str, tmp_path: Path) -> None:
     known = dict.fromkeys(("gateway.toml", "deployment.json", "gateway.db"), "00" * 32)
     for named in (True, False):
