@@ -1,6 +1,8 @@
 /** The first view: the camera, and nothing in its way. */
 
-import { CodeError, checked, dateOf, readCode } from "../lib/codes.js";
+import { checked, readCode } from "../lib/codes.js";
+import { dateOf } from "../lib/dates.js";
+import { CodeError } from "../lib/errors.js";
 import { Camera } from "./camera.js";
 import { h, icon } from "./dom.js";
 import { t } from "./text.js";

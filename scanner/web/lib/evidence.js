@@ -1,7 +1,8 @@
 /** From a pedigree to what it proves, as far as can be told without the chain; every broken link is kept, by name. */
 
 import { equal, fromHex } from "./bytes.js";
-import { checked, expiresAt, isDate, isLot, sgtinUri, ssccOfUri } from "./codes.js";
+import { checked, isLot, sgtinUri, ssccOfUri } from "./codes.js";
+import { expiresAt, isDate } from "./dates.js";
 import { verify, wellFormed } from "./disclosure.js";
 import { EvidenceError } from "./errors.js";
 import { history } from "./history.js";

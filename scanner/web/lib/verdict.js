@@ -5,8 +5,8 @@
  */
 
 import { toHex } from "./bytes.js";
-import { expiresAt } from "./codes.js";
 import { whereabouts } from "./custody.js";
+import { expiresAt } from "./dates.js";
 import { anchored, batchDifferences, disbelieved, disbelievedBatch, partiesOf, takenBack } from "./evidence.js";
 import { STATUSES } from "./ledger.js";
 import { stepWord, timeline } from "./timeline.js";

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { checkDigitFits, checked, dateOf, expiresAt, isCanonical, isDate, readCode, sgtinUri, ssccOfUri } from "../../../scanner/web/lib/codes.js";
+import { checked, isCanonical, readCode, sgtinUri, ssccOfUri } from "../../../scanner/web/lib/codes.js";
+import { checkDigitFits } from "../../../scanner/web/lib/component-checks.js";
+import { dateOf, expiresAt, isDate } from "../../../scanner/web/lib/dates.js";
 
 const TODAY = new Date("2026-11-28T12:00:00Z");
 const PACK = { gtin: "09506000134352", serial: "ABC123", lot: "L1", expiry: "2029-10-31" };
@@ -20,6 +22,9 @@ test("a pack is read from every form of code", () => {
     "(01)9506000134352(21)ABC123(10)L1(17)291031",
     "https://id.gs1.org/01/09506000134352/10/L1/21/ABC123?17=291031",
     "https://example.com/some/path/01/9506000134352/21/ABC123?17=291031&10=L1&utm=x",
+    "https://id.gs1.org/GhFKk4XBoMReqNV4JGjhrg",
+    "http://example.com/p/GhFKk4XBoMReqNV4JGjhrg?linkType=all",
+    "https://example.com/01/09506000134352/EGIvUXRw1yFGq8Ej",
   ]) {
     assert.deepEqual(read(code), PACK, code);
   }
@@ -43,8 +48,15 @@ test("what is no pack's code says why", () => {
   refused("]d2010950600013435221A C", "code.serial");
   refused("]d2010950600013435217291332" + "21ABC", "code.expiry");
   refused("]d2010950600013435217290230" + "21ABC", "code.expiry");
+  refused("]d2010950600013435221ABC\x1d422000", "code.field");
+  refused("]d2010950600013435221ABC\x1d992" + "x".repeat(91), "code.field");
+  refused("]d2010950600013435221ABC\x1d3712", "code.companions");
+  refused("]d2010950600013435221ABC\x1d235XYZ", "code.companions");
+  refused("]d2010950600013435221ABC\x1d0512", "code.unreadable");
   refused("(01)09506000134352(x)ABC", "code.brackets");
+  refused("(01)09506000134352(21)ABC(05)1", "code.brackets");
   refused("https://example.com/", "code.notLink");
+  refused("https://example.com/PG-2021-91074", "code.notLink");
   refused("https://example.com/01/09506000134352/21/%E0%A4%A", "code.notLink");
   refused("]d2" + "9".repeat(3000), "code.long");
 });

@@ -1,8 +1,4 @@
-"""Compressed Digital Links: vectors of other programs, every AI there and back, and what must not be taken for one.
-
-Vectors: `SOLIDSOFT` are from the feature files of Solidsoft-Reply/Gs1DigitalLinkLib (CompressGs1DigitalLink,
-AdditionalUriContent), `DIGITAL_LINK_JS` from the tests of gs1/digital-link.js, which runs GS1's own prototype.
-"""
+"""Compressed Digital Links: vectors of other programs, every AI there and back, and what must not be taken for one."""
 
 import re
 import string
@@ -12,6 +8,17 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from link_vectors import (
+    COMPONENTS,
+    DIGITAL_LINK_JS,
+    GTIN,
+    SET_82,
+    SOLIDSOFT,
+    SOLIDSOFT_READ,
+    SOLIDSOFT_WRITTEN,
+    SSCC,
+    Pairs,
+)
 
 from packtrace.errors import IdentifierError
 from packtrace.gs1 import (
@@ -23,7 +30,6 @@ from packtrace.gs1 import (
     parse_digital_link,
     with_check_digit,
 )
-from packtrace.gs1.ai_table import TABLE
 from packtrace.gs1.application_identifiers import APPLICATION_IDENTIFIERS
 from packtrace.gs1.link_compression import (
     BASE64URL,
@@ -33,72 +39,7 @@ from packtrace.gs1.link_compression import (
     may_be_compressed,
 )
 
-GTIN = "04012345123456"
-SSCC = "106141412345678908"
 ROOT = "https://id.gs1.org"
-SET_82 = string.ascii_letters + string.digits + "!\"%&'()*+,-./:;<=>?_"
-
-Pairs = tuple[tuple[str, str], ...]
-
-# Written and read alike: no group of AIs has a code here.
-SOLIDSOFT = [
-    ("/00/998440410914660971", "AN2yxDhfaiaw"),
-    ("/01/05412345000013", "AQnYUc1gmg"),
-    ("/01/05412345000013/235/8TFV883a904GH%263", "AQnYUc1gmkax7ipGrOHDPC5YNI8hMz"),
-    ("/253/3060077601309", "JTLIetaiHYA"),
-    ("/255/5678409730535", "JVUqG5hJ5wA"),
-    ("/401/0541234537290A41%26GHpp33", "QBl2DVoxZM2jVm3ZOWEFoxTR5HDgzZg"),
-    ("/402/21173492661712079", "QCJZyW9mC6Z4"),
-    ("/410/5060917510004", "QQSaVjC_dA"),
-    ("/414/5060917510004", "QUSaVjC_dA"),
-    ("/414/5060917510004/7040/5KFX", "QUSaVjC_dHBAVlCrg"),
-    ("/417/5060917510004/7040/5KFX", "QXSaVjC_dHBAVlCrg"),
-    ("/8004/0541234537290A41%26GHpp33/7040/7BVR", "cEB2CqjAAkuwatGLJm0as27JywgtGKaPI4cGbM"),
-    ("/8003/04965031954585", "gAMJCAXukTMA"),
-    ("/8004/0541234537290A41%26GHpp33", "gASXYNWjFkzaNWbdk5YQWjFNHkcODNm"),
-    ("/8010/0541234537290A41%23GH33", "gBCVYNWjFkzaNWbdk5YQWjFHHkM2Y"),
-    ("/8013/5060917511473062B98T", "gBN05060917511473062B98T"),
-    ("/8017/817019610850151481", "gBe1ajAd9ATDk"),
-    ("/8018/411369833821910265", "gBhbV6rzBENPk"),
-    # Behind a key in the clear.
-    ("/10/ABC123", "EEarwSM"),
-    ("/10/ABC123/21/72292641703", "EEarwSMhC4an0V04"),
-    ("/10/ABC123/17/290331", "EEarwSMXRuGw"),
-    ("/22/AJY3095721P49", "Im0AljfT3nvbU_j0"),
-    ("/235/8TFV883a904GH%263", "I1j3FSNWcOGeFywaR5CZm"),
-    ("/254/RP56J920471", "JUa0T-eifdtOO9Q"),
-    ("/7040/5KFX", "cEBWUKu"),
-    ("/8011/6639047221", "gBGmLt9I1"),
-    ("/8019/4003812", "gBlz0X5A"),
-]
-
-# Piece 2 of 1: we write as that program does, and refuse what it reads.
-SOLIDSOFT_WRITTEN = [
-    ("/8006/054123450000130201/22/AJY3095721P49", "Im0AljfT3nvbU_j2ABgwEj9s0bAmQ"),
-    ("/8006/054123450000130201/10/ABC123/21/72292641703", "EEarwSMhC4an0V08ADBgJH7Zo2BMg"),
-    ("/8006/054123450000130201/10/ABC123", "EEarwSOABgwEj9s0bAmQ"),
-    ("/8006/054123450000130201", "gAYMBI_bNGwJk"),
-]
-
-# That program leaves the codes for groups of AIs out unless asked for them, and may add parameters that are not GS1's.
-SOLIDSOFT_READ = [
-    ("/01/05412345000013/10/ABC123", "AQnYUc1gmiCNV4JG"),
-    ("/01/05412345000013/10/ABC123/21/72292641703", "AQnYUc1gmiCNV4JGQhcNT6K6c"),
-    ("/01/05412345000013/22/AJY3095721P49/10/ABC123/21/72292641703", "AQnYUc1gmiCNV4JGQhcNT6K6cibQCWN9Pee9tT-PQ"),
-    ("/01/05412345000013/21/72292641703", "AQnYUc1gmkIXDU-iun"),
-    ("/414/5060917510004/254/RP56J920471", "JUa0T-eifdtOO9UFEmlYwv3Q"),
-    ("/8010/0541234537290A41%23GH33/8011/6639047221", "gBCVYNWjFkzaNWbdk5YQWjFHHkM2cAI0xdvpGo"),
-    ("/8017/817019610850151481/8019/4003812", "gBe1ajAd9ATDmAGXPRfk"),
-    ("/8018/411369833821910265/8019/4003812", "gBhbV6rzBENPmAGXPRfk"),
-    ("/01/05412345000013/10/ABC123/17/290331", "AQnYUc1gmiCNV4JGLo3DY"),
-    ("/01/05412345000013/10/ABC123/17/290331", "AQnYUc1gmiCNV4JGLo3Dfg2q72Etrue8K7RPRWwjc0D4"),
-    ("/10/ABC123/17/290331", "EEarwSMXRuG_BtV3sJbXc94V2ieithG5oHw"),
-]
-
-DIGITAL_LINK_JS = [
-    ("https://dlnkd.tn.gg/HxHKVAdpQgZzjr-hCDKigI", "(01)09780345418913(10)231(15)120820(21)345345"),
-    ("https://example.com/some/other/path/info/DBHKVAdpQgowOQ", "(01)09780345418913(21)12345"),
-]
 
 
 def pairs_of(path: str) -> Pairs:
@@ -431,19 +372,6 @@ def component_values(draw: st.DrawFn, component: str) -> str:
     least = 1 if ".." in form else size
     text = start + draw(st.text(characters, min_size=max(0, least - len(start)), max_size=size - len(start)))
     return text.lstrip("0") or "0" if "nozeroprefix" in checks else text
-
-
-def _components() -> dict[str, list[str]]:
-    found = {}
-    for line in TABLE.strip().splitlines():
-        ais, *words = line.partition("#")[0].split()
-        first, _, last = ais.partition("-")
-        for number in range(int(first), int(last or first) + 1):
-            found[f"{number:0{len(first)}}"] = [word for word in words if re.match(r"\[?[NXYZ][0-9.]", word)]
-    return found
-
-
-COMPONENTS = _components()
 
 
 @st.composite

@@ -1,0 +1,239 @@
+"""Compressed Digital Links of other programs and of our own, good and spoilt: what the phone page must read or refuse.
+
+`SOLIDSOFT` are from the feature files of Solidsoft-Reply/Gs1DigitalLinkLib (CompressGs1DigitalLink,
+AdditionalUriContent), `DIGITAL_LINK_JS` from the tests of gs1/digital-link.js, which runs GS1's own prototype.
+"""
+
+import random
+import re
+import string
+from collections.abc import Iterable, Iterator
+
+from packtrace.errors import IdentifierError
+from packtrace.gs1 import element_string, with_check_digit
+from packtrace.gs1.ai_table import TABLE
+from packtrace.gs1.application_identifiers import APPLICATION_IDENTIFIERS
+from packtrace.gs1.check_digits import check_pair
+from packtrace.gs1.link_compression import BASE64URL, SEQUENCES, compress
+
+Pair = tuple[str, str]
+Pairs = tuple[Pair, ...]
+GTIN = "04012345123456"
+SSCC = "106141412345678908"
+SET_82 = string.ascii_letters + string.digits + "!\"%&'()*+,-./:;<=>?_"
+ROOT, ELSEWHERE = "https://id.gs1.org", "https://example.com"
+# Whose lists are not fetched by phones: such an AI in compressed data is refused there.
+NOT_IN_JAVASCRIPT = ("couponcode", "couponposoffer", "iban", "packagetype", "iso3166alpha2")
+LIKELY = (string.digits, "0123456789abcdef", "0123456789ABCDEF", BASE64URL, SET_82)
+OF_A_PACK = ("10", "11", "15", "17", "20", "22", "240", "250", "30", "422", "710", "716", "7003", "8008", "91")
+VALUES_A_FORM, PACKS, SPOILT, NAMES = 3, 60, 160, 120
+
+# Written and read alike: no group of AIs has a code here.
+SOLIDSOFT = [
+    ("/00/998440410914660971", "AN2yxDhfaiaw"),
+    ("/01/05412345000013", "AQnYUc1gmg"),
+    ("/01/05412345000013/235/8TFV883a904GH%263", "AQnYUc1gmkax7ipGrOHDPC5YNI8hMz"),
+    ("/253/3060077601309", "JTLIetaiHYA"),
+    ("/255/5678409730535", "JVUqG5hJ5wA"),
+    ("/401/0541234537290A41%26GHpp33", "QBl2DVoxZM2jVm3ZOWEFoxTR5HDgzZg"),
+    ("/402/21173492661712079", "QCJZyW9mC6Z4"),
+    ("/410/5060917510004", "QQSaVjC_dA"),
+    ("/414/5060917510004", "QUSaVjC_dA"),
+    ("/414/5060917510004/7040/5KFX", "QUSaVjC_dHBAVlCrg"),
+    ("/417/5060917510004/7040/5KFX", "QXSaVjC_dHBAVlCrg"),
+    ("/8004/0541234537290A41%26GHpp33/7040/7BVR", "cEB2CqjAAkuwatGLJm0as27JywgtGKaPI4cGbM"),
+    ("/8003/04965031954585", "gAMJCAXukTMA"),
+    ("/8004/0541234537290A41%26GHpp33", "gASXYNWjFkzaNWbdk5YQWjFNHkcODNm"),
+    ("/8010/0541234537290A41%23GH33", "gBCVYNWjFkzaNWbdk5YQWjFHHkM2Y"),
+    ("/8013/5060917511473062B98T", "gBN05060917511473062B98T"),
+    ("/8017/817019610850151481", "gBe1ajAd9ATDk"),
+    ("/8018/411369833821910265", "gBhbV6rzBENPk"),
+    # Behind a key in the clear.
+    ("/10/ABC123", "EEarwSM"),
+    ("/10/ABC123/21/72292641703", "EEarwSMhC4an0V04"),
+    ("/10/ABC123/17/290331", "EEarwSMXRuGw"),
+    ("/22/AJY3095721P49", "Im0AljfT3nvbU_j0"),
+    ("/235/8TFV883a904GH%263", "I1j3FSNWcOGeFywaR5CZm"),
+    ("/254/RP56J920471", "JUa0T-eifdtOO9Q"),
+    ("/7040/5KFX", "cEBWUKu"),
+    ("/8011/6639047221", "gBGmLt9I1"),
+    ("/8019/4003812", "gBlz0X5A"),
+]
+
+# Piece 2 of 1: we write as that program does, and refuse what it reads.
+SOLIDSOFT_WRITTEN = [
+    ("/8006/054123450000130201/22/AJY3095721P49", "Im0AljfT3nvbU_j2ABgwEj9s0bAmQ"),
+    ("/8006/054123450000130201/10/ABC123/21/72292641703", "EEarwSMhC4an0V08ADBgJH7Zo2BMg"),
+    ("/8006/054123450000130201/10/ABC123", "EEarwSOABgwEj9s0bAmQ"),
+    ("/8006/054123450000130201", "gAYMBI_bNGwJk"),
+]
+
+# That program leaves the codes for groups of AIs out unless asked for them, and may add parameters that are not GS1's.
+SOLIDSOFT_READ = [
+    ("/01/05412345000013/10/ABC123", "AQnYUc1gmiCNV4JG"),
+    ("/01/05412345000013/10/ABC123/21/72292641703", "AQnYUc1gmiCNV4JGQhcNT6K6c"),
+    ("/01/05412345000013/22/AJY3095721P49/10/ABC123/21/72292641703", "AQnYUc1gmiCNV4JGQhcNT6K6cibQCWN9Pee9tT-PQ"),
+    ("/01/05412345000013/21/72292641703", "AQnYUc1gmkIXDU-iun"),
+    ("/414/5060917510004/254/RP56J920471", "JUa0T-eifdtOO9UFEmlYwv3Q"),
+    ("/8010/0541234537290A41%23GH33/8011/6639047221", "gBCVYNWjFkzaNWbdk5YQWjFHHkM2cAI0xdvpGo"),
+    ("/8017/817019610850151481/8019/4003812", "gBe1ajAd9ATDmAGXPRfk"),
+    ("/8018/411369833821910265/8019/4003812", "gBhbV6rzBENPmAGXPRfk"),
+    ("/01/05412345000013/10/ABC123/17/290331", "AQnYUc1gmiCNV4JGLo3DY"),
+    ("/01/05412345000013/10/ABC123/17/290331", "AQnYUc1gmiCNV4JGLo3Dfg2q72Etrue8K7RPRWwjc0D4"),
+    ("/10/ABC123/17/290331", "EEarwSMXRuG_BtV3sJbXc94V2ieithG5oHw"),
+]
+
+DIGITAL_LINK_JS = [
+    ("https://dlnkd.tn.gg/HxHKVAdpQgZzjr-hCDKigI", "(01)09780345418913(10)231(15)120820(21)345345"),
+    ("https://example.com/some/other/path/info/DBHKVAdpQgowOQ", "(01)09780345418913(21)12345"),
+]
+
+
+def _components() -> dict[str, list[str]]:
+    found = {}
+    for line in TABLE.strip().splitlines():
+        ais, *words = line.partition("#")[0].split()
+        first, _, last = ais.partition("-")
+        for number in range(int(first), int(last or first) + 1):
+            found[f"{number:0{len(first)}}"] = [word for word in words if re.match(r"\[?[NXYZ][0-9.]", word)]
+    return found
+
+
+COMPONENTS = _components()
+
+
+def texts() -> Iterator[str]:
+    """Compressed texts: those of other programs, every AI, every group of AIs; and each of some of them spoilt."""
+    good = [text for _, text in (*SOLIDSOFT, *SOLIDSOFT_READ)]
+    values = {ai: list(_values(ai)) for ai in APPLICATION_IDENTIFIERS if not checks_of(ai) & {*NOT_IN_JAVASCRIPT}}
+    good += [compress([(ai, value)]) for ai, found in values.items() for value in found]
+    good += [compress([(ai, values[ai][0]) for ai in group]) for group in SEQUENCES.values()]
+    yield from good
+    yield from (text for _, text in SOLIDSOFT_WRITTEN)
+    yield from ("", "A", "AQnYUc1gmg==", "AQnYUc1gm+", "AQnYUc1gmä", "AQnYUc1gmg\n")
+    yield from _spoilt(good, "texts")
+
+
+def links() -> Iterator[str]:
+    """Links in the clear, compressed, and both, at GS1's domain and elsewhere; spoilt ones, and any names."""
+    seed = random.Random("links")
+    for elements in (element_string(pairs) for pairs in _packs(seed)):
+        for domain in (ROOT, f"{ELSEWHERE}/de/p"):
+            yield elements.digital_link(domain)
+            yield elements.digital_link(domain, compressed=True)
+    good = [uri for uri, _ in DIGITAL_LINK_JS]
+    pack = element_string([("01", GTIN), ("10", "A/B%"), ("21", "12"), ("17", "291031")])
+    good += [pack.digital_link(), pack.digital_link(ELSEWHERE, compressed=True)]
+    good += [f"{domain}{path}" for domain in (ROOT, ELSEWHERE) for path, _ in (*SOLIDSOFT, *SOLIDSOFT_READ)]
+    good += [f"{domain}/{text}" for domain in (ROOT, ELSEWHERE) for _, text in (*SOLIDSOFT, *SOLIDSOFT_READ)]
+    good += [f"{ROOT}/01/{GTIN}/{text}" for _, text in SOLIDSOFT]
+    yield from good
+    for path in _paths():
+        yield ROOT + path
+        yield ELSEWHERE + path
+    yield from _spoilt(good, "spoilt links")
+    for _ in range(NAMES):
+        start = seed.choice(["", "A", "D", "H"])
+        yield f"{ELSEWHERE}/{start}{''.join(seed.choices(BASE64URL, k=seed.randrange(4, 24)))}"
+
+
+def _paths() -> Iterable[str]:
+    """What is hard to tell apart, or breaks one rule."""
+    gtin, weighed = f"/01/{GTIN}", element_string([("01", GTIN), ("3102", "000123")])
+    product, serial, lot = ("01", GTIN), ("21", "s"), ("10", "L")
+    yield from ("", "/", "/about", "/PLUS-INFINITY", "/PG-2021-91074", "/L269339113294", "/dQw4w9WgXcQ")
+    yield from (
+        gtin,
+        f"{gtin}/",
+        f"{gtin}//",
+        f"/01/{GTIN[1:]}/21/x",
+        f"/01/{GTIN[1:-1]}7/21/x",
+        f"/01/{GTIN[:-1]}7/21/x",
+    )
+    yield from (f"/x{gtin}/21/x", f"/21/x{gtin}", f"/gtin/{GTIN}/ser/x", f"{gtin}/21/DBHKVAdpQgowOQ")
+    for qualifiers in ("21/x/10/y", "10/y/21/x", "22/v/10/y/21/x", "22/v/21/x", "235/x", "21/x/235/y"):
+        yield f"{gtin}/{qualifiers}"
+    for value in ("%", "%2", "%zz", "%FF", "%C3%A9", "%20", "a+b", "x" * 20, "x" * 21):
+        yield f"{gtin}/21/{value}"
+    for query in (
+        "17=291031&10=L1", "17=291332", "17=290230", "17=290200", "21=x", "21=y", "10=L&10=L", "10=L&10=M", "18=1",
+        "99999=1", "17", "10=", "s=1&linkType=all#top", "10=a%2Bb", "10=a+b", "10=a=b", "37=2", f"02={GTIN}&37=2",
+        "422=276&7040=1ABC", "422=276", "422=999", "3932=9781", "255=1",
+    ):  # fmt: skip
+        yield f"{gtin}/21/x?{query}"
+    yield from (f"/00/{SSCC}", f"/00/{SSCC}?02={GTIN}&37=4", f"/00/{SSCC}?37=4", f"/00/{SSCC[:-1]}9")
+    yield weighed.digital_link("", compressed=True)
+    for behind in ([lot, serial], [("8011", "12")], [("414", "9501101530003")]):
+        yield f"{gtin}/{compress(behind)}"
+        yield f"{gtin}/10/L/{compress(behind)}"
+    yield f"/414/9501101530003/{compress([product, serial])}"
+    for together in (
+        [product, serial, ("00", SSCC)], [lot, ("17", "271130")], [product, ("8011", "12")],
+        [product, serial, ("8200", "http://x")],
+    ):  # fmt: skip
+        yield f"/{compress(together)}"
+    yield f"/{compress([product, serial])}?17=271130&linkType=all"
+    yield f"/{compress([product, serial, ('17', '271130')])}?17=271131"
+
+
+def _packs(seed: random.Random) -> Iterator[list[Pair]]:
+    for number in range(PACKS):
+        gtin = with_check_digit("".join(seed.choices(string.digits, k=13)))
+        ais = seed.sample(OF_A_PACK, k=number % 6)
+        pairs = [("01", gtin), *((ai, seed.choice(list(_values(ai)))) for ai in ("21", *ais))]
+        seed.shuffle(pairs)
+        yield pairs
+
+
+def _spoilt(good: list[str], name: str) -> Iterator[str]:
+    """One character another, away or too many; some of them are good still."""
+    seed = random.Random(name)
+    for _ in range(SPOILT):
+        text = seed.choice(good)
+        at = seed.randrange(len(text) // 3, len(text))
+        yield text[:at] + seed.choice(["", seed.choice(BASE64URL), text[at] + seed.choice(BASE64URL)]) + text[at + 1 :]
+
+
+def checks_of(ai: str) -> set[str]:
+    return {check for component in COMPONENTS[ai] for check in component.replace("]", "").split(",")[1:]}
+
+
+def _values(ai: str) -> Iterator[str]:
+    """Values that keep the AI's rules, of different lengths and characters."""
+    seed = random.Random(ai)
+    found = 0
+    for _ in range(200_000):
+        value = ""
+        for component in COMPONENTS[ai]:
+            part = "" if component.startswith("[") and seed.random() < 0.3 else _part(component, seed)
+            if component.startswith("[") and not part:
+                break  # nothing stands behind what is absent
+            value += part
+        try:
+            APPLICATION_IDENTIFIERS[ai].check(value)
+        except IdentifierError:
+            continue
+        yield value
+        found += 1
+        if found == VALUES_A_FORM:
+            return
+    raise AssertionError(f"no value was found for ({ai})")
+
+
+def _part(component: str, seed: random.Random) -> str:
+    form, *checks = component.strip("[]").replace("]", "").split(",")
+    size = int(form[1:].removeprefix(".."))
+    length = seed.randint(1, size) if ".." in form else size
+    characters = {"N": string.digits, "X": seed.choice(LIKELY), "Y": "#-/0123456789ABCXYZ", "Z": BASE64URL}[form[0]]
+    text = "".join(seed.choices(characters, k=length))
+    if "csum" in checks:
+        return with_check_digit(text[:-1])
+    if "gcppos1" in checks:
+        text = ("9501" + text)[: max(4, length)]
+    if "csumalpha" in checks and len(text) > 4:
+        return text[:-2] + (check_pair(text[:-2]) or "")
+    if "posinseqslash" in checks:
+        return seed.choice(["1/1", "2/3", "3/9"])
+    if "hyphen" in checks:
+        return "-"
+    return text
