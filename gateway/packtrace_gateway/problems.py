@@ -84,7 +84,8 @@ class Kind(NamedTuple):
     title: str
 
 
-# The first class in an error's ancestry decides; derive a feature's own errors from one of these.
+# The first class in an error's ancestry decides; derive a feature's own errors from one of these. One that people
+# meet in a language of their own has a `problem_type` of its own too: the phone page has words for each.
 KINDS: dict[type[PacktraceError], Kind] = {
     IdentifierError: Kind(400, "epcisException:ValidationException", "Identifier not valid"),
     DocumentError: Kind(400, "epcisException:ValidationException", "Document not valid"),
@@ -113,6 +114,7 @@ RETRY_AFTER = "5"  # seconds, with every 503
 def response(error: PacktraceError) -> Response:
     """The problem document of `error`, as a response."""
     kind = _kind(error)
+    kind = kind._replace(type=getattr(error, "problem_type", kind.type))
     members: dict[str, Any] = {"detail": error.message}
     for name in ("field", "rule"):
         if getattr(error, name) is not None:

@@ -12,7 +12,8 @@ from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.gateway import Gateway, GatewayDependency, RowNumber
 from packtrace_gateway.ledger import service as ledger
-from packtrace_gateway.status.service import ON_ACKNOWLEDGEMENT, outcome_words
+from packtrace_gateway.status.models import Operation, OperationUnit
+from packtrace_gateway.status.service import ON_ACKNOWLEDGEMENT, outcome_words, refusal_of
 from packtrace_gateway.verify.routes import READERS, Code
 
 router = APIRouter(tags=["status"])
@@ -136,11 +137,18 @@ def _view(gateway: Gateway, number: int) -> dict[str, Any]:
         "time": operation.time,
         "case": case_number(operation.receipt) if operation.receipt else None,
         "packs": [
-            {
-                "uri": unit.uri,
-                "outcome": outcome_words(unit, operation),
-                "undone": _call(undone[unit.unit]) if unit.unit in undone else None,
-            }
+            _pack(unit, operation) | {"undone": _call(undone[unit.unit]) if unit.unit in undone else None}
             for unit in units
         ],
+    }
+
+
+def _pack(unit: OperationUnit, operation: Operation) -> dict[str, Any]:
+    """What became of one pack: in words, and for programs that have words of their own."""
+    refusal, found = refusal_of(unit)
+    return {
+        "uri": unit.uri,
+        "outcome": outcome_words(unit, operation),
+        "refusal": refusal.name.lower(),
+        "found": None if found is None else found.name.lower(),
     }

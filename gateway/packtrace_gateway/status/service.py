@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import ClassVar
 
 from sqlalchemy import select
 from sqlmodel import Session
@@ -63,10 +64,30 @@ class Subject:
 class NotSubmitted(LifecycleError):
     """The verdict forbids the change; `verified` says why."""
 
+    problem_type: ClassVar = "packtrace:verdict"
+
     def __init__(self, message: str, field: str, verified: Verified) -> None:
         verdict = verified.verdict
         super().__init__(message, field=field, value=verdict.words, rule="; ".join(verdict.reasons))
         self.verified = verified
+
+
+class PackedError(LifecycleError):
+    """The pack is in a sealed case."""
+
+    problem_type: ClassVar = "packtrace:packed"
+
+
+class NotReceivedError(LifecycleError):
+    """The pack's shipment was not received here, or is in quarantine."""
+
+    problem_type: ClassVar = "packtrace:not-received"
+
+
+class NotReversibleError(LifecycleError):
+    """A change that cannot be taken back, or not any more."""
+
+    problem_type: ClassVar = "packtrace:not-reversible"
 
 
 class StatusService:
@@ -159,24 +180,24 @@ class StatusService:
         with self._database.write() as session:
             operation, units = self._operation(session, number)
             if operation.state != "done" or operation.reverses is not None:
-                raise LifecycleError(
+                raise NotReversibleError(
                     "only a change that is done can be reversed", field="id", value=operation.state, rule=RULE
                 )
             changed = [unit for unit in units if _is_changed(unit)]
             if not changed:
-                raise LifecycleError(
+                raise NotReversibleError(
                     "this operation changed no pack; there is nothing to reverse", field="id", value=number, rule=RULE
                 )
             reversed_ = self._reversed(session, number)
             changed = [unit for unit in changed if unit.uri not in reversed_]
             if not changed:
-                raise LifecycleError(
+                raise NotReversibleError(
                     "this operation was reversed, or is being; once is all", field="id", value=number, rule=RULE
                 )
             undone_ = {unit.uri: undone(session, unit.unit, operation.receipt or b"") for unit in changed}
             changed = [unit for unit in changed if (call := undone_[unit.uri]) is None or call.kind is CallKind.LIFTED]
             if not changed:
-                raise LifecycleError(
+                raise NotReversibleError(
                     "holder and regulator have undone this operation", field="id", value=number, rule=RULE
                 )
             receipt = receipt_of(self._settings.party, operation, units)
@@ -290,10 +311,10 @@ class StatusService:
             state = states.get(uri, ItemState())
             if state.parent is not None and state.place is Place.HERE:
                 message = f"this pack is inside {state.parent}; unpack that first"
-                raise LifecycleError(message, field=f"packs[{number}]", value=uri, rule=RULE)
+                raise PackedError(message, field=f"packs[{number}]", value=uri, rule=RULE)
             if state.place in (Place.EXPECTED, Place.QUARANTINED):
                 message = "this pack's shipment has not been received here, or is in quarantine"
-                raise LifecycleError(message, field=f"packs[{number}]", value=uri, rule=RULE)
+                raise NotReceivedError(message, field=f"packs[{number}]", value=uri, rule=RULE)
 
     def _add(self, session: Session, operation: Operation, units: Sequence[tuple[str, int]]) -> int:
         session.add(operation)
@@ -442,18 +463,26 @@ def _is_changed(unit: OperationUnit) -> bool:
     return unit.outcome is not None and unit.outcome < REFUSED
 
 
+def refusal_of(unit: OperationUnit) -> tuple[Refusal, Status | None]:
+    """Why the included call left the pack as it was, and the status that it found where that is why."""
+    if unit.outcome is None or unit.outcome < REFUSED:
+        return Refusal.NONE, None
+    refusal = Refusal(unit.outcome & ~REFUSED)
+    if refusal is Refusal.WRONG_STATUS and unit.found is not None:
+        return refusal, Status(unit.found)
+    return refusal, None
+
+
 def outcome_words(unit: OperationUnit, operation: Operation) -> str:
     """What became of one pack, in words."""
     to = Status(operation.to)
     if unit.outcome is None:
         return "refused: the whole call was turned away" if operation.state == "refused" else "pending"
-    if unit.outcome < REFUSED:
+    refusal, found = refusal_of(unit)
+    if refusal is Refusal.NONE:
         words = {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}
         return words.get(to, to.name.lower().replace("_", " "))
-    refusal = Refusal(unit.outcome & ~REFUSED)
-    if refusal is Refusal.WRONG_STATUS and unit.found is not None:
-        return f"refused: {STATUS_WORDS.get(Status(unit.found), 'active')}"
-    return f"refused: {REFUSAL_WORDS[refusal]}"
+    return f"refused: {REFUSAL_WORDS[refusal] if found is None else STATUS_WORDS.get(found, 'active')}"
 
 
 REFUSAL_WORDS = {

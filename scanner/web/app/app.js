@@ -98,11 +98,4 @@ export class App extends EventTarget {
     this.queued = (await queue.all()).length;
     this.dispatchEvent(new Event("connection"));
   }
-
-  /** What is said of an error to people. */
-  wordsOf(error) {
-    if (error instanceof Refused) return error.status === 401 ? t("refused.key") : t("refused.other", { what: error.detail });
-    if (error instanceof Unreachable) return t("net.offline");
-    return t("app.error", { what: error.message });
-  }
 }

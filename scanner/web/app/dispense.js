@@ -1,6 +1,7 @@
 /** Dispensing one pack, and undoing it: pending until the chain changed this very pack, and until our own node says so. */
 
 import { h, icon } from "./dom.js";
+import { refusalOf, wordsOf } from "./refusals.js";
 import { t } from "./text.js";
 
 const POLL = 400; // milliseconds between two looks at an operation
@@ -43,9 +44,9 @@ export function dispenser(app, scan, acknowledge, to) {
       const { id } = await app.asking(() => app.gateway.dispense(scan, acknowledge, request));
       to.state("busy", t("dispense.pending"), t("dispense.pendingHint"));
       const operation = await settled(id);
-      const outcome = operation.packs[0]?.outcome ?? "";
-      if (operation.state !== "done" || outcome.startsWith("refused")) {
-        to.state("stop", t("dispense.not"), t("dispense.refused", { what: outcome.replace(/^refused: /, "") || operation.state }));
+      const refusal = refusalOf(operation);
+      if (refusal) {
+        to.state("stop", t("dispense.not"), refusal);
         return to.changed(null);
       }
       done = id;
@@ -53,7 +54,7 @@ export function dispenser(app, scan, acknowledge, to) {
       if (seen) to.state("go", t("dispense.done"), t("dispense.doneHint", { case: unbroken(seen.case) }), undoOf(id));
       else to.state("care", t("dispense.done"), t("dispense.unconfirmed"), undoOf(id));
     } catch (error) {
-      to.state("stop", t("dispense.not"), t("dispense.refused", { what: app.wordsOf(error) }));
+      to.state("stop", t("dispense.not"), wordsOf(error));
     }
     return to.changed(done);
   }
@@ -69,15 +70,12 @@ export function dispenser(app, scan, acknowledge, to) {
     to.state("busy", t("dispense.undoing"), "");
     try {
       const asked = await app.asking(() => app.gateway.reverse(id));
-      const found = await settled(asked.id);
-      const outcome = found.packs[0]?.outcome ?? "";
-      if (found.state === "done" && !outcome.startsWith("refused") && (await confirmed((verdict) => verdict.status === "ACTIVE"))) {
-        to.state("go", t("dispense.undone"), t("dispense.undoneHint"));
-      } else {
-        to.state("stop", t("dispense.notUndone"), t("dispense.undoRefused", { what: outcome.replace(/^refused: /, "") || found.state }));
-      }
+      const refusal = refusalOf(await settled(asked.id));
+      if (refusal) to.state("stop", t("dispense.notUndone"), refusal);
+      else if (await confirmed((verdict) => verdict.status === "ACTIVE")) to.state("go", t("dispense.undone"), t("dispense.undoneHint"));
+      else to.state("care", t("dispense.undone"), t("dispense.unconfirmed"));
     } catch (error) {
-      to.state("stop", t("dispense.notUndone"), t("dispense.undoRefused", { what: app.wordsOf(error) }));
+      to.state("stop", t("dispense.notUndone"), wordsOf(error));
     }
     return to.changed(null);
   }

@@ -2,19 +2,28 @@
 
 const TIMEOUT = 12_000; // milliseconds; the gateway may have to ask the marketing authorisation holder's first
 
-/** No answer: offline, or the gateway is not there. */
+/** No answer: offline, or the gateway is not there, or cannot answer now; then `kind` is its problem's type. */
 export class Unreachable extends Error {
   name = "Unreachable";
+
+  constructor(message, kind = null) {
+    super(message);
+    this.kind = kind;
+  }
 }
 
-/** The gateway refused; `status` is HTTP's, `detail` its own words. */
+/** The gateway refused: `status` is HTTP's, `kind` the problem's type, `detail` its own words, `rule` what was broken. */
 export class Refused extends Error {
-  constructor(status, detail) {
+  constructor(status, { kind = null, detail, rule = null }) {
     super(detail);
     this.name = "Refused";
-    this.status = status;
-    this.detail = detail;
+    Object.assign(this, { status, kind, detail, rule });
   }
+}
+
+/** The last part of a problem's type (RFC 7807), as packtrace:lifecycle. */
+function kindOf({ type }) {
+  return typeof type === "string" ? type.slice(type.lastIndexOf(":") + 1) : null;
 }
 
 export class Gateway {
@@ -76,14 +85,14 @@ export class Gateway {
     } catch (error) {
       throw new Unreachable(error.message);
     }
-    if (answer.status >= 500) throw new Unreachable(`${answer.status}`);
     let plain = {};
     try {
       plain = said ? JSON.parse(said) : {};
     } catch {
-      throw new Refused(answer.status, "no JSON");
+      if (answer.status < 500) throw new Refused(answer.status, { detail: "no JSON" });
     }
-    if (!answer.ok) throw new Refused(answer.status, plain.detail ?? plain.title ?? String(answer.status));
+    if (answer.status >= 500) throw new Unreachable(`${answer.status}`, kindOf(plain));
+    if (!answer.ok) throw new Refused(answer.status, { kind: kindOf(plain), detail: String(plain.detail ?? plain.title ?? answer.status), rule: plain.rule });
     return plain;
   }
 }

@@ -1,6 +1,7 @@
 /** Reporting a suspect pack: what was seen, and a photo, scaled down on the phone. */
 
 import { h, icon } from "./dom.js";
+import { wordsOf } from "./refusals.js";
 import { queue } from "./store.js";
 import { t } from "./text.js";
 
@@ -56,7 +57,7 @@ export function openReport(app, scan) {
       finish(t("report.done", { number }), t("report.doneHint"));
     } catch (error) {
       if (error.name !== "Unreachable") {
-        problem.textContent = app.wordsOf(error);
+        problem.textContent = wordsOf(error);
         send.disabled = false;
         send.textContent = t("report.send");
         return null;

@@ -77,7 +77,7 @@ export function setupView(app, go) {
     try {
       await new Node(node.value.trim(), deployment).check();
     } catch (error) {
-      return refuse(node, t("setup.badNode", { what: error.message }));
+      return refuse(node, t("setup.badNode", { what: error.words ?? error.message }));
     }
     await app.configure({
       key: key.value.trim(), node: node.value.trim(), deployment,

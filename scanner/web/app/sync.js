@@ -1,6 +1,7 @@
 /** Working through the queue when there is a connection: each item once, oldest first; what needs a person waits for one. */
 
 import { sgtinUri } from "../lib/codes.js";
+import { refusalOf, wordsOf } from "./refusals.js";
 import { sendReport } from "./report.js";
 import { packs, queue } from "./store.js";
 import { kindOf, wordsKey } from "./verifier.js";
@@ -25,7 +26,7 @@ async function work(app) {
       else await queue.remove(item.id);
     } catch (error) {
       if (error.name === "Unreachable") break; // the rest waits as well
-      await queue.put({ ...item, held: { words: app.wordsOf(error) } });
+      await queue.put({ ...item, held: { words: wordsOf(error) } });
     }
     await app.counted();
   }
@@ -59,6 +60,6 @@ async function done(app, item) {
   }
   const after = await app.verifier.verify(scan);
   await remember(after.verdict);
-  const outcome = operation.packs[0]?.outcome ?? operation.state;
-  return operation.state === "done" && !outcome.startsWith("refused") ? null : { words: outcome };
+  const words = refusalOf(operation);
+  return words && { words };
 }

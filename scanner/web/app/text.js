@@ -53,11 +53,14 @@ export function moment(value) {
 
 function written(value, kind) {
   if (value === null || value === undefined) return "?";
+  if (Array.isArray(value)) return new Intl.ListFormat(locale).format(value.map((one) => written(one, kind)));
   if (typeof value === "object" && "key" in value) return say(value);
   if (kind === "day") return day(value);
   if (kind === "moment") return moment(value);
   if (kind === "step") return step(value);
   if (kind === "status") return t(`verdict.${value}`);
+  if (kind === "act") return t(`act.${value}`);
+  if (kind === "role") return known(`role.${value}`) ? t(`role.${value}`) : value;
   return typeof value === "number" ? new Intl.NumberFormat(locale, { useGrouping: false }).format(value) : String(value);
 }
 

@@ -4,6 +4,7 @@ import { sgtinUri } from "../lib/codes.js";
 import { dispenser } from "./dispense.js";
 import { h, icon, shape } from "./dom.js";
 import { handsMap, nameOf } from "./hands.js";
+import { wordsOf } from "./refusals.js";
 import { openReport } from "./report.js";
 import { packs, queue } from "./store.js";
 import { day, moment, say, step, t } from "./text.js";
@@ -56,8 +57,8 @@ export function verdictView(app, scan, go) {
       const { verdict, trouble } = await app.asking(() => app.verifier.verify(scan));
       show(verdict, trouble);
     } catch (error) {
-      if (error.name === "Unreachable") return offline();
-      crown("unknown", t("verdict.not verified"), app.wordsOf(error));
+      if (error.name === "Unreachable") return offline(error);
+      crown("unknown", t("verdict.not verified"), wordsOf(error));
       actions.replaceChildren(next(true));
     }
     return null;
@@ -136,7 +137,7 @@ export function verdictView(app, scan, go) {
   }
 
   /** Without a connection: what the code says itself, what was known, and what nobody here can know. */
-  async function offline() {
+  async function offline(error) {
     const last = await packs.get(uri).catch(() => null);
     const today = new Date().toISOString().slice(0, 10);
     const expired = scan.expiry !== null && scan.expiry < today;
@@ -146,6 +147,7 @@ export function verdictView(app, scan, go) {
     crown(stopped ? "stop" : "unknown", words, t(stopped ? "do.stop" : "do.unknown"));
     body.replaceChildren(
       h("section", { class: "card offline" },
+        error.kind ? h("p", {}, wordsOf(error)) : null,
         h("p", {}, t("offline.intro")),
         h("p", { class: "last" }, last ? t("offline.last", { words: t(last.key), time: last.time }) : t("offline.never")),
         expired ? h("p", {}, t("offline.printedExpired")) : null,
@@ -214,7 +216,7 @@ function checkList(verdict, trouble, node) {
     h("p", { class: "faint" }, t("checks.summary", { passed, count: verdict.checks.length })),
     list,
     h("p", { class: "faint" }, block ? t("checks.where", { node: new URL(node).host, block: block.number, seconds: block.age }) : t("checks.noNode")),
-    trouble ? h("p", { class: "faint" }, trouble) : null,
+    trouble ? h("p", { class: "faint" }, say(trouble)) : null,
     h("p", { class: "faint" }, t("checks.clone")),
     h("p", { class: "faint" }, t("checks.host")));
 }

@@ -3,7 +3,7 @@
 import { canonicalJson } from "../lib/canonical-json.js";
 import { utf8, toHex } from "../lib/bytes.js";
 import { EvidenceError } from "../lib/errors.js";
-import { examine } from "../lib/evidence.js";
+import { brokenLink, examine, say } from "../lib/evidence.js";
 import { sha256 } from "../lib/hashing.js";
 import { readMaterial } from "../lib/material.js";
 import { Node, NodeError } from "../lib/node.js";
@@ -36,7 +36,7 @@ export class Verifier {
       ({ disclosures, answer, receipt } = readMaterial(plain, this.network, scan));
     } catch (error) {
       if (!(error instanceof EvidenceError)) throw error;
-      unreadable = `what the gateway gave: ${error.message} [${error.rule}]`;
+      unreadable = brokenLink(say("broken.given"), error);
     }
     const evidence = await examine(scan, disclosures);
     if (unreadable) evidence.broken.push(unreadable);
@@ -45,7 +45,7 @@ export class Verifier {
       facts = await this.node.gather(scan, evidence, answer, receipt, view);
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;
-      trouble = error.message;
+      trouble = error.words;
     }
     const verdict = await judge(scan, evidence, answer, facts, { party: this.place }, Math.floor(Date.now() / 1000));
     return { verdict, trouble };

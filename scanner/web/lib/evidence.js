@@ -20,9 +20,10 @@ export async function examine(scan, disclosures) {
   const events = [];
   const tried = await Promise.all(disclosures.map((one) => verify(one).catch((error) => error)));
   tried.forEach((event, number) => {
-    if (event instanceof EvidenceError) broken.push(`disclosure ${number}: ${event.message} [${event.rule}]`);
+    const where = say("broken.disclosure", { number });
+    if (event instanceof EvidenceError) broken.push(brokenLink(where, event));
     else if (event instanceof Error) throw event;
-    else if (events.some((known) => known.id === event.id)) broken.push(`disclosure ${number}: the same event is shown twice`);
+    else if (events.some((known) => known.id === event.id)) broken.push(say("broken.twice", { where }));
     else events.push(event);
   });
   const attempt = async (event, read) => {
@@ -30,15 +31,15 @@ export async function examine(scan, disclosures) {
       return await read();
     } catch (error) {
       if (!(error instanceof EvidenceError)) throw error;
-      broken.push(`event ${event.id.slice(0, 12)}: ${error.message} [${error.rule}]`);
+      broken.push(brokenLink(say("broken.event", { event: event.id.slice(0, 12) }), error));
       return null;
     }
   };
   const made = events.filter((event) => event.core.action === "ADD" && event.core.type === "ObjectEvent" && event.items.get(Role.epc)?.has(uri));
-  if (made.length > 1) broken.push(`${uri} was commissioned more than once`);
+  if (made.length > 1) broken.push(say("broken.commissionings"));
   const commissioned = made[0] ?? null;
   const found = commissioned && (await attempt(commissioned, () => commissionedBatch(commissioned)));
-  if (found && found.product.gtin !== scan.gtin) broken.push(`event ${commissioned.id.slice(0, 12)}: commissions ${found.product.gtin}, not ${scan.gtin}`);
+  if (found && found.product.gtin !== scan.gtin) broken.push(say("broken.product", { event: commissioned.id.slice(0, 12), made: found.product.gtin, printed: scan.gtin }));
   const links = [];
   for (const event of events) {
     const link = await attempt(event, () => logisticLink(event));
@@ -59,6 +60,16 @@ export async function examine(scan, disclosures) {
   };
 }
 
+/** @param {string} key of a message @param {Record<string, unknown>} values for its gaps, messages among them */
+export function say(key, values = {}) {
+  return { key, values };
+}
+
+/** A link that does not hold: where, what kind of thing it is, and what exactly was found, in English. */
+export function brokenLink(where, { rule, message }) {
+  return say("broken.link", { where, rule: say(`rule.${rule}`), detail: message });
+}
+
 /** The parties named in the history. */
 export function partiesOf(evidence) {
   const named = evidence.steps.flatMap(({ event }) => [event.party, event.core.receiver]);
@@ -73,8 +84,8 @@ function declarations(events) {
   for (const event of events) {
     const erroneous = event.declares && known.get(event.declares.event);
     if (!erroneous) continue;
-    if (erroneous.party !== event.party) forged.push(`event ${event.id.slice(0, 12)} of party ${event.party} declares an event of party ${erroneous.party} erroneous`);
-    else if (erroneous.declares) forged.push(`event ${event.id.slice(0, 12)} declares a declaration erroneous`);
+    if (erroneous.party !== event.party) forged.push(say("broken.declaration", { event: event.id.slice(0, 12), party: event.party, other: erroneous.party }));
+    else if (erroneous.declares) forged.push(say("broken.declarations", { event: event.id.slice(0, 12) }));
     else if (!declared.has(erroneous.id)) declared.set(erroneous.id, event);
   }
   return { declared, forged };

@@ -15,11 +15,13 @@ const MAX_BATCH = 100; // calls in one HTTP request
 const SECONDS_A_DAY = 86_400;
 const REFUSED = 0x80;
 
-/** The node could not be asked, or not about this deployment. */
+/** The node could not be asked, or not about this deployment; `words` say why, as a message of the catalogues. */
 export class NodeError extends Error {
-  constructor(message) {
-    super(message);
+  /** @param {string} key of the message @param {Record<string, unknown>} values */
+  constructor(key, values = {}) {
+    super(key);
     this.name = "NodeError";
+    this.words = { key, values };
   }
 }
 
@@ -82,8 +84,8 @@ export class Node {
   async check() {
     const addresses = Object.values(this.deployment.contracts);
     const [chain, ...codes] = await this.#send([["eth_chainId", []], ...addresses.map((address) => ["eth_getCode", [address, "latest"]])]);
-    if (Number(chain) !== this.deployment.chainId) throw new NodeError(`this node is on chain ${Number(chain)}, the contracts on chain ${this.deployment.chainId}`);
-    if (codes.includes("0x")) throw new NodeError("this node knows no contract at the addresses of the deployment");
+    if (Number(chain) !== this.deployment.chainId) throw new NodeError("node.chain", { chain: Number(chain), wanted: this.deployment.chainId });
+    if (codes.includes("0x")) throw new NodeError("node.contracts");
   }
 
   /**
@@ -131,7 +133,7 @@ export class Node {
   async view() {
     const asked = ["latest", "finalized", "0x0"].map((block) => ["eth_getBlockByNumber", [block, false]]);
     const [latest, finalized, first] = await this.#send(asked, { lenient: true });
-    if (!latest) throw new NodeError("the node has no newest block");
+    if (!latest) throw new NodeError("node.block");
     return { block: header(latest), final: header(finalized ?? first ?? latest) };
   }
 
@@ -145,7 +147,7 @@ export class Node {
     try {
       return groups.map((group) => group.map((one) => one.meaning(...one.calls.map(([, , , words]) => new Words(answers[at++], words)))));
     } catch (error) {
-      throw new NodeError(`the node's answer is not that of these contracts: ${error.message}`);
+      throw new NodeError("node.answer", { detail: error.message });
     }
   }
 
@@ -156,11 +158,11 @@ export class Node {
       const part = requests.slice(at, at + MAX_BATCH);
       const body = part.map(([method, params], id) => ({ jsonrpc: "2.0", id, method, params }));
       const answers = await this.#post(body);
-      if (!Array.isArray(answers) || answers.length !== part.length) throw new NodeError("the node's answer is no JSON-RPC");
+      if (!Array.isArray(answers) || answers.length !== part.length) throw new NodeError("node.protocol");
       const byId = new Map(answers.map((answer) => [answer?.id, answer]));
       part.forEach((_, id) => {
         const answer = byId.get(id);
-        if (!answer || (answer.error && !lenient)) throw new NodeError(`the node refused: ${answer?.error?.message ?? "no answer"}`);
+        if (!answer || (answer.error && !lenient)) throw new NodeError("node.refused", { detail: answer?.error?.message ?? "–" });
         found.push(answer.result ?? null);
       });
     }
@@ -177,7 +179,7 @@ export class Node {
       if (text.length > MAX_ANSWER) throw new TypeError("too long");
       return JSON.parse(text);
     } catch (error) {
-      throw new NodeError(`the node does not answer: ${error.message}`);
+      throw new NodeError("node.silent", { detail: error.message });
     }
   }
 }

@@ -7,7 +7,7 @@
 import { toHex } from "./bytes.js";
 import { whereabouts } from "./custody.js";
 import { expiresAt } from "./dates.js";
-import { anchored, batchDifferences, disbelieved, disbelievedBatch, partiesOf, takenBack } from "./evidence.js";
+import { anchored, batchDifferences, disbelieved, disbelievedBatch, partiesOf, say, takenBack } from "./evidence.js";
 import { STATUSES } from "./ledger.js";
 import { stepWord, timeline } from "./timeline.js";
 
@@ -62,11 +62,6 @@ export async function judge(scan, evidence, answer, facts, place, now) {
 /** A short number for people to quote: the first 48 bits of the receipt's id. @param {Uint8Array} receipt */
 export function caseNumber(receipt) {
   return toHex(receipt.subarray(0, 6)).toUpperCase().match(/.{4}/g).join("-");
-}
-
-/** @param {string} key of a message @param {Record<string, unknown>} values for its gaps */
-function say(key, values = {}) {
-  return { key, values };
 }
 
 /** `words` say why, `finding` is the headline that a failure asks for; `passed` is null when it could not be made. */
@@ -172,7 +167,7 @@ async function batchCheck(evidence, facts) {
   const { commissioned, product, batch } = evidence;
   if (!product || batch === null || !facts.unit) return check("batch", null, NOT_VERIFIED, say("batch.none"));
   const wrong = await batchDifferences(commissioned, product, batch, facts.unit.batch, facts.mahOfGtin);
-  if (wrong.length) return check("batch", false, BROKEN, say("batch.differs", { what: wrong.join(", ") }));
+  if (wrong.length) return check("batch", false, BROKEN, say("batch.differs", { what: wrong.map((name) => say(`difference.${name}`)) }));
   const doubts = disbelievedBatch(facts.unit.batch);
   if (doubts.length) return check("batch", false, BROKEN, ...doubts.map((doubt) => say("batch.disbelieved", doubt)));
   return check("batch", true, BROKEN, say("batch.good"));

@@ -52,6 +52,7 @@ def test_the_second_dispense_is_refused_and_opens_an_alert_that_people_close(pla
     second = plant.settled(plant.submit(lot, 2))
     assert second["state"] == "done"
     assert second["packs"][0]["outcome"] == "refused: already supplied"
+    assert (second["packs"][0]["refusal"], second["packs"][0]["found"]) == ("wrong_status", "supplied")
     assert second["case"] != first["case"]
     unit = plant.verdict(lot, 2)["unit"]
     alert = plant.alert(unit)
@@ -88,7 +89,9 @@ def test_a_client_that_lost_the_answer_asks_again_and_dispenses_once(plant: Plan
     name = uuid4().hex
     first = plant.submit(lot, 19, request=name)
     again = plant.submit(lot, 19, request=name)
-    assert plant.settled(first)["packs"] == [{"uri": lot.packs[19], "outcome": "dispensed", "undone": None}]
+    assert plant.settled(first)["packs"] == [
+        {"uri": lot.packs[19], "outcome": "dispensed", "refusal": "none", "found": None, "undone": None}
+    ]
     last = plant.submit(lot, 19, request=name)  # also when it is done
     assert (again["id"], last["id"], last["verdicts"]) == (first["id"], first["id"], [])
     plant.quiet()
@@ -150,6 +153,7 @@ def test_a_dispense_is_reversed_once(plant: Plant, lot: Lot) -> None:
     assert (reversal["reverses"], reversal["to"]) == (operation["id"], "active")
     problem = plant.post(f"/operations/{operation['id']}/reverse", status=409)
     assert problem["detail"] == "this operation was reversed, or is being; once is all"
+    assert problem["type"] == "packtrace:not-reversible"
     assert plant.settled(reversal)["packs"][0]["outcome"] == "available again"
     assert plant.verdict(lot, 6)["headline"] == "authentic, available"
     plant.post(f"/operations/{operation['id']}/reverse", status=409)
@@ -181,6 +185,7 @@ def test_what_changed_nothing_has_nothing_to_reverse(plant: Plant, lot: Lot) -> 
     refused = plant.settled(plant.submit(lot, 10))
     problem = plant.post(f"/operations/{refused['id']}/reverse", status=409)
     assert problem["detail"] == "this operation changed no pack; there is nothing to reverse"
+    assert problem["type"] == "packtrace:not-reversible"
     assert plant.post("/operations/999999/reverse", status=404)["field"] == "id"
 
 

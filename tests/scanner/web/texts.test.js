@@ -24,7 +24,7 @@ for (const language of languages) {
     for (const [key, text] of Object.entries(own)) {
       assert.ok(text.trim() === text && text.length > 0, key);
       assert.deepEqual(gaps(text), gaps(catalogues.en[key]), key);
-      const words = text.replace(/\{[^}]*\}/g, "").trim();
+      const words = text.replace(/\{[^}]*\}/g, "").replace(/[^\p{L}]/gu, "");
       if (language !== "en" && words && !SAME.includes(key)) assert.notEqual(text, catalogues.en[key], `${key} is not translated`);
     }
   });
@@ -39,6 +39,22 @@ test("every message that is asked for is there", () => {
   for (const headline of headlines.filter((word) => word !== "already supplied")) assert.ok(`verdict.${headline}` in catalogues.en, headline);
   for (const [, status] of code.match(/STATUSES = Object\.freeze\(\[([^\]]*)\]/)[1].matchAll(/"(\w+)"/g)) assert.ok(`verdict.${status}` in catalogues.en, status);
   for (const [, name] of code.matchAll(/\bcheck\("([a-z ]+)"/g)) assert.ok(`check.${name}` in catalogues.en, name);
+});
+
+test("whatever does not hold has a name in every language", () => {
+  const rules = new Set(["RFC 9162 multiproof"]);
+  for (const found of code.matchAll(/(?:EvidenceError|refuse)\((?:"[^"]*"|`[^`]*`), "([^"]+)"\)|wellFormed\("([^"]+)"/g)) rules.add(found[1] ?? found[2]);
+  assert.ok(rules.size > 10);
+  for (const rule of rules) assert.ok(`rule.${rule}` in catalogues.en, rule);
+  const named = Object.keys(catalogues.en).filter((key) => key.startsWith("rule.")).map((key) => key.slice("rule.".length));
+  assert.deepEqual(named.filter((rule) => !rules.has(rule)), []);
+  const [, same] = code.match(/const same = \{([^}]*)\}/s);
+  const differences = [...same.matchAll(/^ {4}"?([a-z ]+)"?:/gm)].map(([, name]) => name);
+  assert.equal(differences.length, 7);
+  for (const name of differences) assert.ok(`difference.${name}` in catalogues.en, name);
+  const troubles = [...code.matchAll(/new NodeError\("([\w.]+)"/g)].map(([, key]) => key);
+  assert.ok(troubles.length >= 7);
+  for (const key of troubles) assert.ok(key in catalogues.en, key);
 });
 
 test("no message is there without use", () => {
