@@ -80,12 +80,12 @@ def pictures(seed: int, kinds: tuple[str, ...] | None = None, count: int = PICTU
             yield picture(kind, seed, number)
 
 
-def picture(kind: str, seed: int, number: int) -> Picture:
-    """The picture of one kind, seed and number."""
+def picture(kind: str, seed: int, number: int, says: tuple[str, str] | None = None) -> Picture:
+    """The picture of one kind, seed and number; `says` is its one code's data, bracketed and as a decoder gives it."""
     chance = np.random.default_rng([seed, list(KINDS).index(kind), number])
     if kind == "several codes":
         return _several(chance, SEVERAL[number % len(SEVERAL)])
-    return _seen(kind, chance, [KINDS[kind](chance)])
+    return _seen(kind, chance, [KINDS[kind](chance)], says)
 
 
 def easy_pictures(seed: int, count: int = PICTURES) -> Iterator[Picture]:
@@ -232,11 +232,11 @@ def _projection(size: float, margin: float, look: Look, at: tuple[float, float])
     return cv2.getPerspectiveTransform(corners, seen.astype(np.float32)).astype(np.float64)
 
 
-def _seen(kind: str, chance: np.random.Generator, looks: list[Look]) -> Picture:
+def _seen(kind: str, chance: np.random.Generator, looks: list[Look], says: tuple[str, str] | None = None) -> Picture:
     reflected = _pack_face(chance, looks[0].paper)
     codes = []
     for look in looks:
-        bracketed, text = element_string(chance)
+        bracketed, text = says or element_string(chance)
         modules = symbol(bracketed)
         ink, margin = _printed(modules, look, chance)
         size = float(ink.shape[0])

@@ -56,6 +56,8 @@ export function prepareReaders() {
 }
 
 export class Camera {
+  #kept = {};
+
   /**
    * @param {HTMLVideoElement} video
    * @param {{read: (readings: object[]) => boolean, trouble: (error: Error) => void, waiting: () => void, help?: (picture: Blob) => Promise<object[]>}} to
@@ -92,24 +94,52 @@ export class Camera {
     this.video.srcObject = null;
   }
 
-  /** What this camera can: `{torch, zoom: {min, max, step} | null, focus}`. */
+  /** What this camera can: `{torch, zoom: {min, max, step, value} | null, focus}`. */
   get abilities() {
     const can = this.track?.getCapabilities?.() ?? {};
-    const zoom = can.zoom && can.zoom.max > can.zoom.min ? can.zoom : null;
-    return { torch: can.torch === true, zoom, focus: can.focusMode?.includes("single-shot") ?? false };
+    const { min, max, step } = can.zoom ?? {};
+    const zoom = max > min ? { min, max, step, value: this.track.getSettings().zoom ?? min } : null;
+    const torch = [can.torch].flat().includes(true); // true, or a list of what it can be: browsers differ
+    return { torch, zoom, focus: can.focusMode?.includes("single-shot") ?? false };
   }
 
   torch(on) {
-    return this.track.applyConstraints({ advanced: [{ torch: on }] });
+    return this.#keep({ torch: on });
   }
 
-  zoom(value) {
-    return this.track.applyConstraints({ advanced: [{ zoom: value }] });
+  /** A slider asks faster than a camera follows: what was asked last counts. */
+  async zoom(value) {
+    this.zoomTo = value;
+    if (this.zooming) return;
+    this.zooming = true;
+    try {
+      while (this.#kept.zoom !== this.zoomTo) await this.#keep({ zoom: this.zoomTo });
+    } finally {
+      this.zooming = false;
+    }
   }
 
-  /** @param {number} x @param {number} y from 0 to 1, in the picture */
+  /** Focus once on a place. @param {number} x @param {number} y in the element, in CSS pixels */
   focus(x, y) {
-    return this.track.applyConstraints({ advanced: [{ pointsOfInterest: [{ x, y }], focusMode: "single-shot" }] });
+    return this.#apply({ ...this.#kept, pointsOfInterest: [this.#inPicture(x, y)], focusMode: "single-shot" });
+  }
+
+  /** What is asked for takes the place of all that was asked for before, so what is to stay is asked for again. */
+  async #keep(wish) {
+    await this.#apply({ ...this.#kept, ...wish });
+    Object.assign(this.#kept, wish);
+  }
+
+  #apply(wishes) {
+    return this.track.applyConstraints({ advanced: [wishes] });
+  }
+
+  /** A place in the element as one in the picture, from 0 to 1: the picture covers the element, and is cut at two sides. */
+  #inPicture(x, y) {
+    const { videoWidth, videoHeight, clientWidth, clientHeight } = this.video;
+    const scale = Math.max(clientWidth / videoWidth, clientHeight / videoHeight);
+    const place = (at, shown, whole) => Math.min(1, Math.max(0, 0.5 + (at - shown / 2) / (scale * whole)));
+    return { x: place(x, clientWidth, videoWidth), y: place(y, clientHeight, videoHeight) };
   }
 
   #next() {

@@ -68,10 +68,10 @@ export function scanView(app, go) {
       camera.torch(on).then(() => torch.setAttribute("aria-pressed", String(on)), () => null);
     };
     zoom.hidden = !range;
-    if (range) Object.assign(zoom, { min: range.min, max: range.max, step: range.step || 0.1, value: range.min });
+    if (range) Object.assign(zoom, { min: range.min, max: range.max, step: range.step || 0.1, value: range.value });
     zoom.oninput = () => camera.zoom(Number(zoom.value)).catch(() => null);
     video.onclick = ({ offsetX, offsetY }) => {
-      if (focus) camera.focus(offsetX / video.clientWidth, offsetY / video.clientHeight).catch(() => null);
+      if (focus) camera.focus(offsetX, offsetY).catch(() => null);
     };
   };
   const refresh = () => {

@@ -25,7 +25,7 @@ FLAGS = (
 )  # fmt: skip
 PATIENCE = 90.0  # seconds; a busy machine is slow, and nobody waits where all is well
 WIDTH, HEIGHT, SCALE = 390, 844, 2
-KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), " ": (32, " ")}
+KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), " ": (32, " "), "ArrowRight": (39, "")}
 
 
 def find() -> str | None:

@@ -1,6 +1,6 @@
 """Films for the faked camera: a rendered pack, held in a hand that is never still, in YUV4MPEG2."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -15,6 +15,15 @@ Frame = NDArray[np.uint8]
 def pack_face(element_string: str, lines: tuple[str, ...], *, module: int = 7) -> Frame:
     """A carton's side: a GS1 DataMatrix (`element_string` in square brackets) with the print beside it, in grey."""
     code = zxingcpp.create_barcode(element_string, zxingcpp.BarcodeFormat.DataMatrix, gs1=True, forceSquare=True)
+    return _face(code, lines, module)
+
+
+def link_face(uri: str, lines: tuple[str, ...], *, module: int = 7) -> Frame:
+    """The same with a QR Code of a Digital Link."""
+    return _face(zxingcpp.create_barcode(uri, zxingcpp.BarcodeFormat.QRCode), lines, module)
+
+
+def _face(code: zxingcpp.Barcode, lines: tuple[str, ...], module: int) -> Frame:
     symbol = np.array(code.to_image(scale=module, add_quiet_zones=True), dtype=np.uint8)
     face = np.full((300, 560), 246, np.uint8)
     face[:18] = 90
@@ -52,7 +61,7 @@ def moving(face: Frame, seconds: float, seed: int) -> Iterator[Frame]:
         yield np.clip(shown, 0, 255).astype(np.uint8)
 
 
-def write(file: Path, frames: Iterator[Frame]) -> Path:
+def write(file: Path, frames: Iterable[Frame]) -> Path:
     """The film; grey, as no code has colours."""
     chroma = bytes([128]) * (WIDTH * HEIGHT // 2)
     with file.open("wb") as out:
