@@ -52,7 +52,7 @@ def page_files() -> Mapping[str, PageFile]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.suffix in TYPES
     }
-    reader = reader_folder()
+    reader = None if READER.keys() <= found.keys() else reader_folder()  # a wheel has it with the page
     if reader is not None:
         found |= {name: reader / source for name, source in READER.items()}
     contents = {name: path.read_bytes() for name, path in found.items()}
