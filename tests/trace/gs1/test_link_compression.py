@@ -6,9 +6,7 @@ import time
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import assume, example, given
-from hypothesis import strategies as st
-from link_vectors import (
+from code_vectors import (
     COMPONENTS,
     DIGITAL_LINK_JS,
     GTIN,
@@ -19,6 +17,8 @@ from link_vectors import (
     SSCC,
     Pairs,
 )
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from packtrace.errors import IdentifierError
 from packtrace.gs1 import (

@@ -1,4 +1,4 @@
-"""Compressed Digital Links of other programs and of our own, good and spoilt: what the phone page must read or refuse.
+"""Scans and Digital Links, of other programs and of our own, good and spoilt: what the phone page must read or refuse.
 
 `SOLIDSOFT` are from the feature files of Solidsoft-Reply/Gs1DigitalLinkLib (CompressGs1DigitalLink,
 AdditionalUriContent), `DIGITAL_LINK_JS` from the tests of gs1/digital-link.js, which runs GS1's own prototype.
@@ -8,6 +8,8 @@ import random
 import re
 import string
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import cache
 
 from packtrace.errors import IdentifierError
 from packtrace.gs1 import element_string, with_check_digit
@@ -26,7 +28,7 @@ ROOT, ELSEWHERE = "https://id.gs1.org", "https://example.com"
 NOT_IN_JAVASCRIPT = ("couponcode", "couponposoffer", "iban", "packagetype", "iso3166alpha2")
 LIKELY = (string.digits, "0123456789abcdef", "0123456789ABCDEF", BASE64URL, SET_82)
 OF_A_PACK = ("10", "11", "15", "17", "20", "22", "240", "250", "30", "422", "710", "716", "7003", "8008", "91")
-VALUES_A_FORM, PACKS, SPOILT, NAMES = 3, 60, 160, 120
+VALUES_A_FORM, PACKS, SPOILT, NAMES, SCANS = 3, 60, 160, 120, 240
 
 # Written and read alike: no group of AIs has a code here.
 SOLIDSOFT = [
@@ -105,7 +107,7 @@ COMPONENTS = _components()
 def texts() -> Iterator[str]:
     """Compressed texts: those of other programs, every AI, every group of AIs; and each of some of them spoilt."""
     good = [text for _, text in (*SOLIDSOFT, *SOLIDSOFT_READ)]
-    values = {ai: list(_values(ai)) for ai in APPLICATION_IDENTIFIERS if not checks_of(ai) & {*NOT_IN_JAVASCRIPT}}
+    values = {ai: values_of(ai) for ai in APPLICATION_IDENTIFIERS if not checks_of(ai) & {*NOT_IN_JAVASCRIPT}}
     good += [compress([(ai, value)]) for ai, found in values.items() for value in found]
     good += [compress([(ai, values[ai][0]) for ai in group]) for group in SEQUENCES.values()]
     yield from good
@@ -135,6 +137,33 @@ def links() -> Iterator[str]:
     for _ in range(NAMES):
         start = seed.choice(["", "A", "D", "H"])
         yield f"{ELSEWHERE}/{start}{''.join(seed.choices(BASE64URL, k=seed.randrange(4, 24)))}"
+
+
+def scans() -> Iterator[str]:
+    """Packs with any AIs beside, as a scanner sends them; and the same spoilt."""
+    seed = random.Random("scans")
+    ais = [ai for ai in APPLICATION_IDENTIFIERS if not checks_of(ai) & {*NOT_IN_JAVASCRIPT}]
+    packs = [*_packs(seed)]
+    packs += [_pack(seed, seed.sample(ais, k=seed.randrange(3))) for _ in range(SCANS)]
+    good = ["]d2" + _encoded(pairs) for pairs in packs]
+    yield from good
+    for scan in good:
+        at = seed.randrange(3, len(scan))
+        yield scan[:at] + seed.choice(["", "\x1d", seed.choice(SET_82 + " \x1d")]) + scan[at + 1 :]
+    yield from ("]d1" + good[0][3:], good[0][3:], "]C1" + good[0][3:], "]Q3" + good[1][3:], "]e0" + good[2][3:], "]d2")
+
+
+def _encoded(pairs: list[Pair]) -> str:
+    """What is in the symbol, whatever rules the AIs break together."""
+    fields = (ai + value + ("" if APPLICATION_IDENTIFIERS[ai].predefined_length else "\x1d") for ai, value in pairs)
+    return "".join(fields).removesuffix("\x1d")
+
+
+def _pack(seed: random.Random, others: Iterable[str]) -> list[Pair]:
+    gtin = with_check_digit("".join(seed.choices(string.digits, k=13)))
+    pairs = [("01", gtin), *((ai, seed.choice(values_of(ai))) for ai in ("21", *others))]
+    seed.shuffle(pairs)
+    return pairs
 
 
 def _paths() -> Iterable[str]:
@@ -178,11 +207,7 @@ def _paths() -> Iterable[str]:
 
 def _packs(seed: random.Random) -> Iterator[list[Pair]]:
     for number in range(PACKS):
-        gtin = with_check_digit("".join(seed.choices(string.digits, k=13)))
-        ais = seed.sample(OF_A_PACK, k=number % 6)
-        pairs = [("01", gtin), *((ai, seed.choice(list(_values(ai)))) for ai in ("21", *ais))]
-        seed.shuffle(pairs)
-        yield pairs
+        yield _pack(seed, seed.sample(OF_A_PACK, k=number % 6))
 
 
 def _spoilt(good: list[str], name: str) -> Iterator[str]:
@@ -198,10 +223,11 @@ def checks_of(ai: str) -> set[str]:
     return {check for component in COMPONENTS[ai] for check in component.replace("]", "").split(",")[1:]}
 
 
-def _values(ai: str) -> Iterator[str]:
+@cache
+def values_of(ai: str) -> tuple[str, ...]:
     """Values that keep the AI's rules, of different lengths and characters."""
     seed = random.Random(ai)
-    found = 0
+    found: list[str] = []
     for _ in range(200_000):
         value = ""
         for component in COMPONENTS[ai]:
@@ -209,14 +235,11 @@ def _values(ai: str) -> Iterator[str]:
             if component.startswith("[") and not part:
                 break  # nothing stands behind what is absent
             value += part
-        try:
+        with suppress(IdentifierError):
             APPLICATION_IDENTIFIERS[ai].check(value)
-        except IdentifierError:
-            continue
-        yield value
-        found += 1
-        if found == VALUES_A_FORM:
-            return
+            found.append(value)
+        if len(found) == VALUES_A_FORM:
+            return tuple(found)
     raise AssertionError(f"no value was found for ({ai})")
 
 

@@ -1,21 +1,24 @@
-"""`tests/vectors/digital_links.json`: Digital Links that the phone page must read, or refuse, as Python does."""
+"""`tests/vectors/codes.json`: scans and Digital Links that the phone page must read, or refuse, as Python does."""
 
 import json
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from link_vectors import NOT_IN_JAVASCRIPT, Pair, checks_of, links, texts
+from code_vectors import NOT_IN_JAVASCRIPT, Pair, checks_of, links, scans, texts
 
 from packtrace.errors import IdentifierError
-from packtrace.gs1 import parse_digital_link
+from packtrace.gs1 import parse_digital_link, parse_scan
 from packtrace.gs1.application_identifiers import APPLICATION_IDENTIFIERS
 from packtrace.gs1.link_compression import decompress
 
+Read = tuple[str, list[Pair] | None]
+
 
 def test_vectors_are_what_the_library_says(vectors: Path) -> None:
-    file = vectors / "digital_links.json"
-    found = {"texts": [*map(_text, texts())], "links": [*map(_link, links())]}
+    file = vectors / "codes.json"
+    found = made()
     if os.environ.get("PACKTRACE_WRITE_SNAPSHOTS"):
         parts = (f'"{name}":[\n' + ",\n".join(map(_line, values)) + "\n]" for name, values in found.items())
         file.write_text("{\n" + ",\n".join(parts) + "\n}\n")
@@ -23,29 +26,30 @@ def test_vectors_are_what_the_library_says(vectors: Path) -> None:
 
 
 def test_vectors_have_what_is_read_and_what_is_refused() -> None:
-    for kind, found in (("texts", [*map(_text, texts())]), ("links", [*map(_link, links())])):
+    for kind, found in made().items():
         read = [entry for entry in found if entry[1] is not None]
         assert min(len(read), len(found) - len(read)) > 100, kind
-    ais = {ai for _, pairs in map(_text, texts()) for ai, _ in pairs or ()}
+    ais = {ai for _, pairs in made()["texts"] for ai, _ in pairs or ()}
     assert ais == {ai for ai in APPLICATION_IDENTIFIERS if not checks_of(ai) & {*NOT_IN_JAVASCRIPT}}
+
+
+def made() -> dict[str, list[Read]]:
+    return {
+        "texts": [_read(decompress, text) for text in texts()],
+        "links": [_read(lambda uri: parse_digital_link(uri).pairs, uri) for uri in links()],
+        "scans": [_read(lambda scan: parse_scan(scan).pairs, scan) for scan in scans()],
+    }
 
 
 def _line(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
-def _text(text: str) -> tuple[str, list[Pair] | None]:
+def _read(read: Callable[[str], Iterable[Pair]], code: str) -> Read:
     try:
-        return text, list(decompress(text))
+        return code, list(read(code))
     except IdentifierError:
-        return text, None
-
-
-def _link(uri: str) -> tuple[str, list[Pair] | None]:
-    try:
-        return uri, list(parse_digital_link(uri).pairs)
-    except IdentifierError:
-        return uri, None
+        return code, None
 
 
 def test_what_is_checked_here_alone_is_named() -> None:

@@ -1,4 +1,4 @@
-// GS1 Digital Links as the phone page reads them: the vectors that Python wrote, and what a pack's code may be.
+// Scans and Digital Links as the phone page reads them: the vectors that Python wrote.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -7,10 +7,11 @@ import { test } from "node:test";
 import { TABLE } from "../../../scanner/web/lib/ai-table.js";
 import { readCode } from "../../../scanner/web/lib/codes.js";
 import { CHECKS } from "../../../scanner/web/lib/component-checks.js";
+import { dateOf } from "../../../scanner/web/lib/dates.js";
 import { readLink } from "../../../scanner/web/lib/digital-link.js";
 import { decompress, mayBeCompressed } from "../../../scanner/web/lib/link-compression.js";
 
-const { texts, links } = JSON.parse(readFileSync(new URL("../../vectors/digital_links.json", import.meta.url), "utf8"));
+const { texts, links, scans } = JSON.parse(readFileSync(new URL("../../vectors/codes.json", import.meta.url), "utf8"));
 const TODAY = new Date();
 
 function agrees(read, text, pairs) {
@@ -40,6 +41,21 @@ test("a compressed link is the same pack as the one in the clear", () => {
     packs++;
   }
   assert.ok(packs > 200);
+});
+
+test("scans are read and refused as in Python", () => {
+  let packs = 0;
+  for (const [scan, pairs] of scans) {
+    const values = new Map(pairs ?? []);
+    const [gtin, serial, lot, expiry] = ["01", "21", "10", "17"].map((ai) => values.get(ai) ?? null);
+    if (gtin === null || serial === null || values.has("00")) {
+      assert.throws(() => readCode(scan, TODAY), { name: "CodeError" }, scan);
+    } else {
+      assert.deepEqual(readCode(scan, TODAY), { gtin, serial, lot, expiry: expiry && dateOf(expiry, TODAY) }, scan);
+      packs++;
+    }
+  }
+  assert.ok(packs > 150);
 });
 
 test("five checks are not made on a phone: in compressed data their AIs are refused", () => {
