@@ -1,6 +1,7 @@
 """A wheel, built as it is released: what a gateway that was installed from it has."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,10 +13,11 @@ from packtrace_gateway.phone.files import READER, reader_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVED = """
-from packtrace_gateway.phone.files import page_files, reader_folder
+from packtrace_gateway.phone.files import has_reader, page_files, reader_folder
 import hashlib, packtrace_gateway
 assert reader_folder() is None
 print(packtrace_gateway.__file__)
+print(has_reader())
 for name, file in page_files().items():
     print(hashlib.sha256(file.content).hexdigest(), name)
 """
@@ -36,15 +38,22 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "site"
 
 
-def test_a_built_wheel_serves_the_page_with_its_barcode_reader(installed: Path, tmp_path: Path) -> None:
+def served_from(site: Path, folder: Path) -> list[str]:
+    """What the packages in `site` serve, nothing else of this checkout being there."""
     environment = {name: value for name, value in os.environ.items() if name != "PACKTRACE_HOME"}
     run = subprocess.run(
-        [sys.executable, "-c", SERVED], cwd=tmp_path, env=environment | {"PYTHONPATH": str(installed)},
+        [sys.executable, "-c", SERVED], cwd=folder, env=environment | {"PYTHONPATH": str(site)},
         capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     package, *served = run.stdout.splitlines()
-    assert Path(package).is_relative_to(installed)
+    assert Path(package).is_relative_to(site)
+    return served
+
+
+def test_a_built_wheel_serves_the_page_with_its_barcode_reader(installed: Path, tmp_path: Path) -> None:
+    has_reader, *served = served_from(installed, tmp_path)
+    assert has_reader == "True"
     names = {line.split(" ", 1)[1] for line in served}
     page = {path.relative_to(ROOT / "scanner" / "web").as_posix() for path in (ROOT / "scanner" / "web").rglob("*.js")}
     assert names >= {*READER, *page, "index.html", "text/de.json"}
@@ -54,3 +63,11 @@ def test_a_built_wheel_serves_the_page_with_its_barcode_reader(installed: Path, 
         assert (installed / "packtrace_gateway/phone/web" / name).read_bytes() == (reader / source).read_bytes()
     licence = (installed / "packtrace_gateway/phone/web/zxing/LICENSE").read_text()
     assert "Permission is hereby granted" in licence, "MIT asks for its notice in every copy"
+
+
+def test_without_the_reader_the_page_is_served_and_its_gateway_knows(installed: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(installed, site, ignore=shutil.ignore_patterns("zxing"))
+    has_reader, *served = served_from(site, tmp_path)
+    assert has_reader == "False"
+    assert any(line.endswith(" index.html") for line in served)

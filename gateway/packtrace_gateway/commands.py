@@ -24,6 +24,7 @@ from packtrace_gateway.keeping import commands as keeping
 from packtrace_gateway.keys import Purpose
 from packtrace_gateway.outbox.models import State
 from packtrace_gateway.outbox.service import Outbox
+from packtrace_gateway.phone.files import has_reader
 from packtrace_gateway.serving import Server, Tls
 from packtrace_gateway.settings import Settings, SettingsError
 
@@ -118,6 +119,8 @@ def run(folder: Folder) -> None:
     print(f"gateway of {loaded.name} listens on {_address('http', listener)}", flush=True)
     for entry in tls:
         print(f"the phone page is at {_address('https', entry.listener)}/phone/", flush=True)
+    if tls and not has_reader():
+        print("its barcode reader, zxing-wasm, is missing: codes have to be typed there (docs/phone.md)", flush=True)
     Server(web, tls).run(sockets=[listener])
 
 

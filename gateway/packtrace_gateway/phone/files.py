@@ -60,6 +60,11 @@ def page_files() -> Mapping[str, PageFile]:
     return {name: _file(name, content) for name, content in contents.items()}
 
 
+def has_reader() -> bool:
+    """Whether the page can read codes with the camera."""
+    return READER.keys() <= page_files().keys()
+
+
 def page_folder() -> Path:
     """Where the page is: in the installed package, or in the checkout."""
     package = Path(__file__).resolve().parent
