@@ -48,6 +48,8 @@ STEPS = {
     Status.LOCKED: ("holding", "unavailable"),
     Status.SUSPECT: ("inspecting", "non_sellable_other"),
 }
+REVERSED = ("stocking", "sellable_accessible")
+"""The pack was not given away: it is on the shelf."""
 # After these the pack is not there any more.
 GONE = (Status.SUPPLIED, Status.DESTROYED, Status.EXPORTED, Status.SAMPLED, Status.FREE_SAMPLE)
 
@@ -375,7 +377,7 @@ class StatusService:
         changed = [unit.uri for unit in units if _is_changed(unit)]
         if not changed or operation.event is not None:
             return
-        step = ("returning", "sellable_accessible") if operation.reverses else STEPS[Status(operation.to)]
+        step = REVERSED if operation.reverses else STEPS[Status(operation.to)]
         time = datetime.fromtimestamp(operation.time or 0, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         event = Event(
             type="ObjectEvent",

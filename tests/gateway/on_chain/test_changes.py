@@ -160,7 +160,7 @@ def test_a_dispense_is_reversed_once(plant: Plant, lot: Lot) -> None:
     assert plant.post(f"/operations/{reversal['id']}/reverse", status=409)["field"] == "id"
     plant.pack([lot.packs[6]])  # it is here again
     event = plant.until(lambda: recorded(plant, reversal), mine=True)
-    assert (event.biz_step, event.action) == ("returning", "OBSERVE")
+    assert (event.biz_step, event.action) == ("stocking", "OBSERVE")
     # That the dispense is final only now does not take the pack away again.
     plant.until(lambda: recorded(plant, operation), mine=True)
     plant.idle()
@@ -198,5 +198,5 @@ def test_dispensed_and_given_back_again_and_again_within_a_second(plant: Plant, 
         operations.append(plant.settled(plant.post(f"/operations/{operations[-1]['id']}/reverse")))
         assert operations[-1]["packs"][0]["outcome"] == "available again"
     events = [plant.until(lambda one=one: recorded(plant, one), mine=True) for one in operations]
-    assert [event.biz_step for event in events] == ["dispensing", "returning"] * 3
+    assert [event.biz_step for event in events] == ["dispensing", "stocking"] * 3
     assert len({event.id for event in events}) == 6
