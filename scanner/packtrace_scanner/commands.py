@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from packtrace_scanner.answers import Said
     from packtrace_scanner.images import Frame
     from packtrace_scanner.print_quality import Quality
     from packtrace_scanner.reading import Meaning
     from packtrace_scanner.settings import Settings
     from packtrace_scanner.sources import Source, Typed
     from packtrace_scanner.symbols import Reading
-    from packtrace_scanner.tasks import Said
     from packtrace_scanner.verifier import Verified, Verifier
 
 # The decoders take a moment to load, so they are loaded when they are needed; but where they are not installed, there
@@ -114,6 +114,7 @@ def work(
     What to do is scanned or typed as packtrace:receive, packtrace:done, packtrace:undo and so on. Ends with status 3 if
     something scanned was wrong.
     """
+    from packtrace_scanner import tasks
     from packtrace_scanner.gateway import Gateway
     from packtrace_scanner.journal import Journal
     from packtrace_scanner.sender import Sender
@@ -142,6 +143,8 @@ def work(
     finally:
         if not parts.sender.idle(wait) and (left := journal.waiting()):
             output.tell(f"{left} jobs wait for the gateway; they are sent when this is started again")
+        if refused := tasks.refused(journal):
+            output.tell(f"{len(refused)} jobs were refused and are kept: packtrace:mend goes on with them")
         parts.sender.stop(wait)
         parts.verifier.close()
         gateway.close()

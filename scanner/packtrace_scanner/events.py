@@ -12,7 +12,7 @@ CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 
 def receiving(gln: str, units: Sequence[str]) -> dict[str, Any]:
     """`units` (URIs of logistic units) have come to the premises `gln`."""
-    return _document(_event(gln, "ObjectEvent", "OBSERVE", "receiving", "in_progress") | {"epcList": list(units)})
+    return _document([_event(gln, "ObjectEvent", "OBSERVE", "receiving", "in_progress") | {"epcList": list(units)}])
 
 
 def shipping(gln: str, receiver: str, units: Sequence[str]) -> dict[str, Any]:
@@ -22,27 +22,32 @@ def shipping(gln: str, receiver: str, units: Sequence[str]) -> dict[str, Any]:
         "destinationList": [{"type": "possessing_party", "destination": pgln_uri(receiver)}],
     }
     event = _event(gln, "ObjectEvent", "OBSERVE", "shipping", "in_transit") | {"epcList": list(units)}
-    return _document(event | parties)
+    return _document([event | parties])
 
 
 def packing(gln: str, parent: str, children: Sequence[str]) -> dict[str, Any]:
     fields = {"parentID": parent, "childEPCs": list(children)}
-    return _document(_event(gln, "AggregationEvent", "ADD", "packing", "in_progress") | fields)
+    return _document([_event(gln, "AggregationEvent", "ADD", "packing", "in_progress") | fields])
 
 
-def unpacking(gln: str, parent: str) -> dict[str, Any]:
-    """Everything is taken out of `parent`."""
-    fields = {"parentID": parent, "childEPCs": []}
-    return _document(_event(gln, "AggregationEvent", "DELETE", "unpacking", "in_progress") | fields)
+def unpacking(gln: str, parents: Sequence[str]) -> dict[str, Any]:
+    """Everything is taken out of `parents`, one after the other."""
+    return _document(
+        [
+            _event(gln, "AggregationEvent", "DELETE", "unpacking", "in_progress")
+            | {"parentID": parent, "childEPCs": []}
+            for parent in parents
+        ]
+    )
 
 
-def _document(event: dict[str, Any]) -> dict[str, Any]:
+def _document(events: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {
         "@context": [CONTEXT],
         "type": "EPCISDocument",
         "schemaVersion": "2.0",
-        "creationDate": event["eventTime"],
-        "epcisBody": {"eventList": [event]},
+        "creationDate": events[-1]["eventTime"],
+        "epcisBody": {"eventList": list(events)},
     }
 
 

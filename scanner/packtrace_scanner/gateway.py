@@ -12,7 +12,6 @@ from packtrace_scanner.verifier import read_api_key
 TIMEOUT = 10.0
 """Seconds."""
 
-MOST_ARRIVALS = 200
 BUSY = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS)
 
 
@@ -21,7 +20,14 @@ class OfflineError(PacktraceError):
 
 
 class RefusedError(PacktraceError):
-    """The gateway refused, for the reason that it gives."""
+    """The gateway refused, for the reason that it gives; `value` is what it is about, where it says so.
+
+    Nothing of what it was asked is done then.
+    """
+
+    def __init__(self, message: str, *, status: int, value: Any = None) -> None:
+        super().__init__(message, value=value)
+        self.status = status
 
 
 class Gateway:
@@ -47,19 +53,13 @@ class Gateway:
         listed = self._known(f"/logistic-units/{quote(sscc)}/contents") or []
         return {entry["uri"]: entry["inside"] for entry in listed}
 
-    def arrival(self, uri: str) -> int | None:
-        """The id of the newest arrival that a unit came with."""
-        for arrival in self._ask("GET", f"/arrivals?limit={MOST_ARRIVALS}"):
-            if any(unit["uri"] == uri for unit in arrival["units"]):
-                return int(arrival["id"])
-        return None
-
     def capture(self, document: dict[str, Any]) -> dict[str, Any]:
         """Capture an EPCIS document. The same document again changes nothing: its events have ids."""
         return self._dict("POST", "/capture", document)
 
-    def receive_partly(self, arrival: int, missing: list[str]) -> dict[str, Any]:
-        return self._dict("POST", f"/arrivals/{arrival}/receive-partly", {"missing": missing})
+    def receive(self, delivery: dict[str, Any]) -> dict[str, Any]:
+        """Receive a delivery some of which is missing; the same again changes nothing."""
+        return self._dict("POST", "/arrivals/receive", delivery)
 
     def dispense(self, pack: dict[str, Any], request: str) -> dict[str, Any]:
         """Order that a pack is dispensed; `request` is this order's own name, so that a repeated one does nothing."""
@@ -72,7 +72,7 @@ class Gateway:
         try:
             return self._ask("GET", path)
         except RefusedError as error:
-            if error.value == httpx.codes.NOT_FOUND:
+            if error.status == httpx.codes.NOT_FOUND:
                 return None
             raise
 
@@ -95,5 +95,5 @@ class Gateway:
             raise OfflineError("what answers is no gateway of packtrace", value=str(self._http.base_url)) from None
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             detail = plain.get("detail") or plain.get("title") or answer.reason_phrase
-            raise RefusedError(str(detail), value=answer.status_code)
+            raise RefusedError(str(detail), status=answer.status_code, value=plain.get("value"))
         return plain

@@ -35,6 +35,7 @@ _NEXT = (
     "SELECT kind, body, state, answer, id, created FROM job WHERE state IN (?, ?) "
     "ORDER BY state = 'sent' DESC, id LIMIT 1"
 )
+_REFUSED = "SELECT kind, body, state, answer, id, created FROM job WHERE state = ? ORDER BY id"
 _OF_PACK = (
     "SELECT kind, body, state, answer, id, created FROM job WHERE id IN (SELECT job FROM pack WHERE code = ?) "
     "AND kind = ? AND state NOT IN (?, ?) ORDER BY id DESC LIMIT 1"
@@ -113,10 +114,12 @@ class Journal:
                 self._connection.execute("INSERT OR IGNORE INTO pack VALUES (?, ?)", (code, job.id))
 
     def drop(self, job: Job) -> None:
-        """Forget a job that was never finished."""
+        """Forget a job that is not finished."""
         with self._writing():
-            self._connection.execute("DELETE FROM pack WHERE job = ?", (job.id,))
-            self._connection.execute("DELETE FROM job WHERE id = ? AND state = ?", (job.id, State.OPEN))
+            gone = self._connection.execute("DELETE FROM job WHERE id = ? AND state = ?", (job.id, State.OPEN))
+            if gone.rowcount:
+                self._connection.execute("DELETE FROM pack WHERE job = ?", (job.id,))
+                job.id = None
 
     def unfinished(self) -> Job | None:
         """The job that was being scanned when the program ended."""
@@ -132,17 +135,24 @@ class Journal:
             query = "SELECT count(*) FROM job WHERE state = ?"
             return int(self._connection.execute(query, (State.READY,)).fetchone()[0])
 
+    def refused(self) -> list[Job]:
+        """The jobs that were refused, the oldest first."""
+        return self._jobs(_REFUSED, State.REFUSED)
+
     def of_pack(self, code: str, kind: str) -> Job | None:
         """The newest job of a kind that a pack was part of, here, and that was not refused."""
         return self._first(_OF_PACK, code, kind, State.OPEN, State.REFUSED)
 
     def _first(self, query: str, *values: str) -> Job | None:
+        return next(iter(self._jobs(query, *values)), None)
+
+    def _jobs(self, query: str, *values: str) -> list[Job]:
         with self._lock:
-            row = self._connection.execute(query, values).fetchone()
-        if row is None:
-            return None
-        kind, body, state, answer, number, created = row
-        return Job(kind, orjson.loads(body), State(state), orjson.loads(answer) if answer else None, number, created)
+            rows = self._connection.execute(query, values).fetchall()
+        return [
+            Job(kind, orjson.loads(body), State(state), orjson.loads(answer) if answer else None, number, created)
+            for kind, body, state, answer, number, created in rows
+        ]
 
     def _writing(self) -> "_Writing":
         return _Writing(self._lock, self._connection)

@@ -5,9 +5,9 @@ import threading
 import time
 from typing import Any
 
+from packtrace_scanner.answers import Mark, Said, Tell, listed, named
 from packtrace_scanner.gateway import Gateway, OfflineError, RefusedError
 from packtrace_scanner.journal import Job, Journal, State
-from packtrace_scanner.tasks import Mark, Said, Tell, listed
 
 log = logging.getLogger(__name__)
 
@@ -68,10 +68,11 @@ class Sender:
             self._offline = True
             return OFFLINE_SECONDS
         except RefusedError as error:
-            self._ended(job, State.REFUSED, {"refused": error.message})
+            self._ended(job, State.REFUSED, {"refused": error.message, "about": error.value})
         except Exception as error:
             log.exception("job %s cannot be sent", job.id)
-            self._ended(job, State.REFUSED, {"refused": f"an error of this program: {type(error).__name__}"})
+            what = f"an error of this program: {type(error).__name__}"
+            self._ended(job, State.REFUSED, {"refused": f"{what}; look at the gateway whether it is recorded"})
         if self._offline:
             self._offline = False
             self._tell(Said(Mark.GOOD, "online again", ()))
@@ -81,15 +82,9 @@ class Sender:
         if job.kind == DISPENSING:
             self._dispense(job)
             return
-        for step in job.body["steps"]:
-            if "capture" in step:
-                self._gateway.capture(step["capture"])
-                continue
-            arrival = self._gateway.arrival(step["partly"])
-            if arrival is None:
-                raise RefusedError("no arrival with this unit is known any more", value=step["partly"])
-            self._gateway.receive_partly(arrival, step["missing"])
-        self._ended(job, State.DONE, {})
+        call = job.body["call"]
+        done = self._gateway.receive(call["receive"]) if "receive" in call else self._gateway.capture(call["capture"])
+        self._ended(job, State.DONE, {"events": done["events"]})
 
     def _dispense(self, job: Job) -> None:
         if job.state is State.READY:
@@ -117,7 +112,11 @@ def _outcome(job: Job) -> Said:
         units = tuple(listed(job.body.get("units", ())))
         if job.state is State.DONE:
             return Said(Mark.GOOD, f"{job.kind}: recorded", units[:3])
-        return Said(Mark.WRONG, f"{job.kind} was refused", (str(answer.get("refused")), *units))
+        about = (named(str(answer["about"])),) if answer.get("about") else ()
+        what_now = "all of it is kept here: packtrace:mend goes on with it, without what is wrong, or when it is mended"
+        return Said(
+            Mark.WRONG, f"{job.kind} was refused", (str(answer.get("refused")), *about, "of:", *units, what_now)
+        )
     pack = job.body["pack"]
     lines = (
         f"GTIN {pack['gtin']}    serial {pack['serial']}",

@@ -5,40 +5,17 @@ where it does not answer, scans are taken as they are, and what could not be loo
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from packtrace.errors import PacktraceError
 from packtrace.gs1 import sscc_of_uri
 from packtrace_scanner import events
+from packtrace_scanner.answers import Mark, Said, listed, named
 from packtrace_scanner.gateway import Gateway, OfflineError
 from packtrace_scanner.journal import Job, Journal, State
 
-MOST_NAMED = 20
-"""Cases named one by one; more are counted."""
-
-
-class Mark(StrEnum):
-    """How an answer looks and sounds."""
-
-    GOOD = "good"
-    AGAIN = "again"  # scanned before: nothing changed
-    QUESTION = "question"  # look at it, and decide
-    WRONG = "wrong"  # put it aside
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """The answer to one scan, for people."""
-
-    mark: Mark
-    headline: str
-    lines: tuple[str, ...] = ()
-
-
-Tell = Callable[[Said], None]
+HOW_TO_MEND = "finish to send it once more; what is scanned again and undone is left out; drop forgets all of it"
 
 
 class TaskError(PacktraceError):
@@ -54,6 +31,7 @@ class Task(ABC):
         self._journal = journal
         self._gateway = gateway
         self._gln = gln
+        self._last: str | None = None  # scanned, for the first time or again
         self.job = job or Job(self.kind, {"units": []})
 
     @property
@@ -64,25 +42,44 @@ class Task(ABC):
 
     @property
     def begun(self) -> bool:
+        """Whether there is anything that would be lost."""
         return bool(self.units)
 
     def scan(self, uri: str) -> Said:
         """A unit or pack was scanned."""
         if uri in self.units:
+            self._last = uri
             return Said(Mark.AGAIN, "scanned before", (named(uri),))
         said = self._look(uri)
-        if said.mark in (Mark.GOOD, Mark.QUESTION):
-            self.units.append(uri)
+        if said.mark is not Mark.WRONG:
+            self._take(uri)
             self._journal.write(self.job)
+            self._last = uri
         return said
 
     def undo(self) -> Said:
-        """Take the last scan back."""
+        """Take back what was scanned last; what was scanned before that, when it is scanned again and undone."""
         if not self.units:
             return Said(Mark.QUESTION, "nothing to take back")
-        uri = self.units.pop()
-        self._journal.write(self.job)
+        uri = self._last if self._last in self.units else self.units[-1]
+        self._take_back(uri)
+        if self.begun:
+            self._journal.write(self.job)
+        else:
+            self._journal.drop(self.job)
         return Said(Mark.GOOD, "taken back", (named(uri), f"{len(self.units)} left"))
+
+    def again(self) -> list[Said]:
+        """Go on with a job that was refused. Everything is looked at once more; what is wrong by now is left out."""
+        units, self.job.body["units"] = self.units, []
+        wrong = self._sort(units)
+        reason = f"it was refused: {(self.job.answer or {}).get('refused')}"
+        self.job.state, self.job.answer = State.OPEN if self.begun else State.DONE, None
+        self._journal.write(self.job)
+        if not self.begun:
+            return [*wrong.values(), Said(Mark.GOOD, f"{self.kind}: nothing is left of it", (reason,))]
+        lines = (reason, f"{len(self.units)} scanned, {len(wrong)} left out", *listed(self.units), HOW_TO_MEND)
+        return [*wrong.values(), Said(Mark.QUESTION, f"{self.kind} goes on", lines)]
 
     def drop(self) -> Said:
         """Forget the whole task."""
@@ -96,7 +93,7 @@ class Task(ABC):
         problem = self._incomplete()
         if problem:
             return problem, False
-        self.job.body |= {"steps": self._steps()}
+        self.job.body |= {"call": self._call()}
         self.job.state = State.READY
         self._journal.write(self.job)
         return Said(Mark.GOOD, f"{self.kind}: written down", (f"{len(self.units)} scanned",)), True
@@ -108,8 +105,28 @@ class Task(ABC):
         """What a unit or pack is to this task; it is taken unless the answer is WRONG or AGAIN."""
 
     @abstractmethod
-    def _steps(self) -> list[dict[str, Any]]:
-        """What the gateway is to be sent: documents to capture, or arrivals to receive in part."""
+    def _call(self) -> dict[str, Any]:
+        """What the gateway is to be sent, in one piece: it does all of it, or nothing.
+
+        A document to ``capture``, or a delivery to ``receive``.
+        """
+
+    def _take(self, uri: str) -> None:
+        self.units.append(uri)
+
+    def _take_back(self, uri: str) -> None:
+        self.units.remove(uri)
+
+    def _sort(self, uris: Iterable[str]) -> dict[str, Said]:
+        """Take each of these that is not wrong; why the others are."""
+        wrong = {}
+        for uri in uris:
+            said = self._look(uri)
+            if said.mark is Mark.WRONG:
+                wrong[uri] = said
+            else:
+                self._take(uri)
+        return wrong
 
     def _incomplete(self) -> Said | None:
         return None
@@ -157,13 +174,14 @@ class Receiving(Task):
         cases = [inner for inner, outer in contents.items() if outer == uri and sscc_of_uri(inner)]
         deeper = {inner: outer for inner, outer in contents.items() if sscc_of_uri(inner)}
         packs = len(contents) - len(deeper)
-        self.job.body.setdefault("expected", {})[uri] = {"cases": cases, "all": sorted(deeper)}
+        expected = {"arrival": unit["arrival"], "cases": cases, "all": sorted(deeper)}
+        self.job.body.setdefault("expected", {})[uri] = expected
         lines = (named(uri), f"from party {unit['partner']}: {len(cases)} cases, {packs} packs")
         note = (unit["note"],) if unit["note"] else ()
         return Said(Mark.GOOD, "expected", (*lines, *note, "scan its cases to tick them off, or finish"))
 
     @property
-    def _expected(self) -> dict[str, dict[str, list[str]]]:
+    def _expected(self) -> dict[str, dict[str, Any]]:
         """What lies in each logistic unit that was scanned and not taken back."""
         looked_at = self.job.body.get("expected", {})
         return {root: content for root, content in looked_at.items() if root in self.units}
@@ -179,6 +197,15 @@ class Receiving(Task):
         ticked = len({*self.units, uri} & set(cases))
         lines = (named(uri), f"{ticked} of {len(cases)} cases of {named(root)}")
         return Said(Mark.GOOD, "belongs to it", lines)
+
+    def _take_back(self, uri: str) -> None:
+        """With what lies in it."""
+        inside = self._expected.get(uri, {}).get("all", ())
+        self.job.body["units"] = [unit for unit in self.units if unit != uri and unit not in inside]
+
+    def _sort(self, uris: Iterable[str]) -> dict[str, Said]:
+        """What is wrong is looked at twice: offline, a case may have been scanned before the pallet that it lies on."""
+        return super()._sort(super()._sort(uris))
 
     def _missing(self) -> dict[str, list[str]]:
         """By root, the cases that were not scanned, where any case of it was."""
@@ -201,15 +228,18 @@ class Receiving(Task):
         question = "scan them; or finish once more to receive the rest without them"
         return Said(Mark.QUESTION, f"{len(cases)} missing", (*listed(cases), question))
 
-    def _steps(self) -> list[dict[str, Any]]:
+    def _call(self) -> dict[str, Any]:
         inner = {uri for content in self._expected.values() for uri in content["all"]}
-        missing = self.job.body.get("confirmed", {})
-        roots = [uri for uri in self.units if uri not in inner]
-        whole = [uri for uri in roots if uri not in missing]
-        steps: list[dict[str, Any]] = [
-            {"partly": root, "missing": [sscc_of_uri(case) for case in cases]} for root, cases in missing.items()
+        missing = self.job.body["confirmed"]
+        whole = [uri for uri in self.units if uri not in inner and uri not in missing]
+        document = events.receiving(self._gln, whole) if whole else None
+        if not missing:
+            return {"capture": document}
+        partly = [
+            {"arrival": self._expected[root]["arrival"], "missing": [sscc_of_uri(case) for case in cases]}
+            for root, cases in missing.items()
         ]
-        return [*steps, {"capture": events.receiving(self._gln, whole)}] if whole else steps
+        return {"receive": {"partly": partly, "document": document}}
 
 
 class Shipping(Task):
@@ -239,14 +269,42 @@ class Shipping(Task):
             return Said(Mark.WRONG, "refused by the chain", (named(uri), unit["note"] or ""))
         return Said(Mark.GOOD, f"goes to {self._receiver}", (named(uri), f"{len(self.units) + 1} so far"))
 
-    def _steps(self) -> list[dict[str, Any]]:
-        return [{"capture": events.shipping(self._gln, self._receiver, self.units)}]
+    def _call(self) -> dict[str, Any]:
+        return {"capture": events.shipping(self._gln, self._receiver, self.units)}
 
 
 class Packing(Task):
-    """The first scan is the case, tote or pallet; all others go into it."""
+    """The first scan is the case, tote or pallet; all others go into it. Taken back, it leaves them to the next one."""
 
     kind = "packing"
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.units or self._left)
+
+    @property
+    def _left(self) -> list[str]:
+        found: list[str] = self.job.body.setdefault("left", [])
+        return found
+
+    def _take(self, uri: str) -> None:
+        super()._take(uri)
+        if len(self.units) == 1:
+            self.job.body |= {"units": [uri, *self._left], "left": []}
+
+    def _take_back(self, uri: str) -> None:
+        parent, *children = self.units
+        if uri == parent:
+            self.job.body |= {"units": [], "left": children}
+        else:
+            super()._take_back(uri)
+
+    def _sort(self, uris: Iterable[str]) -> dict[str, Said]:
+        parent, *children = uris
+        wrong = super()._sort([parent])
+        if wrong:
+            self.job.body["left"] = children
+        return wrong or super()._sort(children)
 
     def _look(self, uri: str) -> Said:
         if self.units:
@@ -281,8 +339,8 @@ class Packing(Task):
     def _incomplete(self) -> Said | None:
         return Said(Mark.QUESTION, "nothing goes in yet", (named(self.units[0]),)) if len(self.units) == 1 else None
 
-    def _steps(self) -> list[dict[str, Any]]:
-        return [{"capture": events.packing(self._gln, self.units[0], self.units[1:])}]
+    def _call(self) -> dict[str, Any]:
+        return {"capture": events.packing(self._gln, self.units[0], self.units[1:])}
 
 
 class Unpacking(Task):
@@ -303,8 +361,8 @@ class Unpacking(Task):
             return Said(Mark.WRONG, "is not here", (named(uri), f"it is {unit['place'] if unit else 'not known here'}"))
         return Said(Mark.GOOD, "is emptied", (named(uri), f"{inside} things come out of it"))
 
-    def _steps(self) -> list[dict[str, Any]]:
-        return [{"capture": events.unpacking(self._gln, uri)} for uri in self.units]
+    def _call(self) -> dict[str, Any]:
+        return {"capture": events.unpacking(self._gln, self.units)}
 
 
 TASKS: dict[str, type[Task]] = {task.kind: task for task in (Receiving, Shipping, Packing, Unpacking)}
@@ -330,14 +388,12 @@ def go_on(journal: Journal, gateway: Gateway, gln: str | None) -> Task | None:
     return TASKS[job.kind](journal, gateway, gln, job)
 
 
-def named(uri: str) -> str:
-    """A unit or pack as it is printed on its label."""
-    sscc = sscc_of_uri(uri)
-    return f"SSCC {sscc}" if sscc else uri.removeprefix("https://id.gs1.org/01/").replace("/21/", " serial ", 1)
+def refused(journal: Journal) -> list[Job]:
+    """The tasks that the gateway refused and that nobody has gone on with, the oldest first."""
+    return [job for job in journal.refused() if job.kind in TASKS]
 
 
-def listed(uris: Iterable[str]) -> list[str]:
-    """Units by name, the first of them."""
-    names = [named(uri) for uri in uris]
-    rest = len(names) - MOST_NAMED
-    return [*names[:MOST_NAMED], *([f"and {rest} more"] if rest > 0 else [])]
+def mend(journal: Journal, gateway: Gateway, gln: str | None) -> Task | None:
+    """The oldest task that the gateway refused; None where there is none. `Task.again` goes on with it."""
+    jobs = refused(journal)
+    return TASKS[jobs[0].kind](journal, gateway, gln, jobs[0]) if jobs and gln is not None else None

@@ -16,7 +16,7 @@ from packtrace.timeline import HistoryEntry
 from packtrace.verdict import Check, Headline, Verdict
 
 if TYPE_CHECKING:
-    from packtrace_scanner.tasks import Said
+    from packtrace_scanner.answers import Said
 
 MAX_TEXT = 200
 """Longest text from outside that is shown on one line."""

@@ -14,18 +14,19 @@ from packtrace.gs1 import expires_at, keys, sgtin_uri, sscc_uri
 from packtrace.scan import Scan
 from packtrace.verdict import Headline
 from packtrace_scanner import tasks
+from packtrace_scanner.answers import Mark, Said, Tell, named
 from packtrace_scanner.gateway import Gateway, OfflineError
 from packtrace_scanner.journal import Job, Journal, State
 from packtrace_scanner.reading import Meaning, NotMedicine, ScannedLogisticUnit, ScannedPack
 from packtrace_scanner.sender import DISPENSING, Sender
-from packtrace_scanner.tasks import Mark, Said, Task, TaskError, Tell
+from packtrace_scanner.tasks import Task, TaskError
 from packtrace_scanner.verifier import Verified, Verifier
 
 PREFIX = "packtrace:"
 VERIFYING = "verifying"
 MODES = {"verify": VERIFYING, "dispense": DISPENSING, "receive": "receiving", "ship": "shipping", "pack": "packing"}
 MODES |= {"unpack": "unpacking"}
-COMMANDS = ("done", "undo", "drop", *MODES)
+COMMANDS = ("done", "undo", "drop", "mend", *MODES)
 """What a command code says behind ``packtrace:``; ``ship`` has the receiver's GLN behind another colon."""
 
 NOT_KNOWN_OFFLINE = (
@@ -59,6 +60,9 @@ class Work:
             self.mode = self._task.kind
             count = f"{len(self._task.units)} scanned before the program ended"
             tell(Said(Mark.QUESTION, f"{self.mode} goes on", (count, "scan on, finish, or drop it")))
+        if waiting := tasks.refused(parts.journal):
+            lines = (", ".join(job.kind for job in waiting), f"{PREFIX}mend goes on with the first")
+            tell(Said(Mark.QUESTION, f"{len(waiting)} refused", lines))
 
     def take(self, meaning: Meaning) -> None:
         """One code was scanned."""
@@ -83,6 +87,8 @@ class Work:
         name, _, argument = command.partition(":")
         if name in MODES:
             self._begin(MODES[name], argument)
+        elif name == "mend":
+            self._mend()
         elif self._task is None:
             self._tell(Said(Mark.QUESTION, "nothing is open", (f"now: {self.mode}",)))
         elif name == "done":
@@ -97,10 +103,30 @@ class Work:
             self._tell(self._task.drop())
             self._again()
 
+    def _mend(self) -> None:
+        """Go on with the oldest task that the gateway refused."""
+        if self._is_open():
+            return
+        task = tasks.mend(self._parts.journal, self._parts.gateway, self._parts.gln)
+        if task is None:
+            self._tell(Said(Mark.QUESTION, "nothing was refused"))
+            return
+        for said in task.again():
+            self._tell(said)
+        self._task, self.mode = task, task.kind
+        if not task.begun:
+            self._again()
+
+    def _is_open(self) -> bool:
+        """Whether a task is under way, which is said then."""
+        if self._task is None or not self._task.begun:
+            return False
+        lines = (f"{len(self._task.units)} scanned", "finish it or drop it first")
+        self._tell(Said(Mark.QUESTION, f"{self._task.kind} is open", lines))
+        return True
+
     def _begin(self, mode: str, argument: str) -> None:
-        if self._task is not None and self._task.begun:
-            lines = (f"{len(self._task.units)} scanned", "finish it or drop it first")
-            self._tell(Said(Mark.QUESTION, f"{self._task.kind} is open", lines))
+        if self._is_open():
             return
         try:
             self._task = self._new(mode, argument or None)
@@ -168,12 +194,12 @@ class Work:
             unit = self._parts.gateway.unit(sscc)
             contents = self._parts.gateway.contents(sscc) if unit else {}
         except OfflineError as error:
-            return Said(Mark.QUESTION, "a logistic unit", (tasks.named(uri), error.message))
+            return Said(Mark.QUESTION, "a logistic unit", (named(uri), error.message))
         if unit is None:
-            return Said(Mark.QUESTION, "a logistic unit", (tasks.named(uri), "no data of it are here"))
-        inside = (f"inside {tasks.named(unit['inside'])}",) if unit["inside"] else ()
+            return Said(Mark.QUESTION, "a logistic unit", (named(uri), "no data of it are here"))
+        inside = (f"inside {named(unit['inside'])}",) if unit["inside"] else ()
         note = (unit["note"],) if unit["note"] else ()
-        return Said(Mark.GOOD, unit["place"], (tasks.named(uri), f"{len(contents)} things in it", *inside, *note))
+        return Said(Mark.GOOD, unit["place"], (named(uri), f"{len(contents)} things in it", *inside, *note))
 
 
 def command_of(meaning: Meaning) -> str | None:

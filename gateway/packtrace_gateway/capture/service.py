@@ -94,21 +94,30 @@ class CaptureService:
 
         Raises DocumentError, TooLargeError, ForbiddenError or LifecycleError, and then stores nothing.
         """
+        prepared = self.prepare(document, roles)
+        with self._database.write() as session:
+            return self.store(session, prepared, caller)
+
+    def prepare(self, document: bytes, roles: Collection[Role], field: str = "") -> list[Prepared]:
+        """The events of a document (or a bare event), with all that needs no lock, for `store`.
+
+        `field` is the document's own path with a dot, empty for one that stands by itself. Raises DocumentError,
+        TooLargeError, ForbiddenError, or LifecycleError for what no declaration takes back.
+        """
         read = read_document(document)
         if _is_bare(read):
-            return [self._capture_event(read.events[0], roles, caller)]
+            return [self._allowed(read.events[0], field, roles)]
         if len(read.events) > MOST_EVENTS:
             raise TooLargeError(
                 f"a document has at most {MOST_EVENTS} events here; send it in parts",
-                field="epcisBody.eventList",
+                field=f"{field}epcisBody.eventList",
                 value=len(read.events),
                 rule="packtrace: events of a document (GS1-EPCIS-Capture-Limit)",
             )
-        prepared = [
-            self._allowed(event, f"epcisBody.eventList[{number}].", roles) for number, event in enumerate(read.events)
+        return [
+            self._allowed(event, f"{field}epcisBody.eventList[{number}].", roles)
+            for number, event in enumerate(read.events)
         ]
-        with self._database.write() as session:
-            return self.store(session, prepared, caller)
 
     def capture_event(
         self, document: bytes, roles: Collection[Role] = frozenset(Role), caller: Caller | None = None
@@ -122,10 +131,7 @@ class CaptureService:
                 value="EPCISDocument",
                 rule="EPCIS 2.0, REST binding",
             )
-        return self._capture_event(read.events[0], roles, caller)
-
-    def _capture_event(self, event: Event, roles: Collection[Role], caller: Caller | None) -> Captured:
-        prepared = self._allowed(event, "", roles)
+        prepared = self._allowed(read.events[0], "", roles)
         with self._database.write() as session:
             (captured,) = self.store(session, [prepared], caller)
         return captured

@@ -21,7 +21,8 @@ from packtrace.facts import CustodyState, LogisticFacts
 from packtrace.gs1 import sgln_uri, split_sgtin_uri, sscc_of_uri, sscc_uri
 from packtrace.rules import RULE, Place
 from packtrace_gateway.access.models import Caller
-from packtrace_gateway.capture.service import CaptureService
+from packtrace_gateway.capture.preparing import Prepared
+from packtrace_gateway.capture.service import Captured, CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.models import LogisticUnit
 from packtrace_gateway.events.store import EventStore
@@ -39,6 +40,23 @@ A_PACK = (
     "case, take the pack out of it (unpacking), report it suspect (POST /status), and tell the sender"
 )
 ON_ITS_OWN = "it was shipped on its own, not inside of anything: do not receive it, and it stays its sender's"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """What is said to be missing in an arrival: SSCCs or their URIs.
+
+    `field` is the path of this with a dot, empty where it stands by itself.
+    """
+
+    arrival: int
+    missing: Sequence[str]
+    field: str = ""
+
+    @property
+    def uris(self) -> list[str]:
+        """Raises IdentifierError, and LifecycleError for a pack."""
+        return [_unit_uri(text, f"{self.field}missing[{at}]") for at, text in enumerate(self.missing)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,41 +88,53 @@ class MissingUnits:
 
     # ---- what people say here ----
 
-    def receive(self, number: int, missing: Sequence[str], caller: Caller | None = None) -> None:
-        """Receive those units of an arrival that lack something, but for what is missing: SSCCs or their URIs.
+    def receive(
+        self, lacking: Sequence[Shortage], whole: Sequence[Prepared] = (), caller: Caller | None = None
+    ) -> list[Captured]:
+        """Receive those units of arrivals that lack something, but for what is missing, and capture what else came.
 
-        Saying the same again changes nothing. Raises NotFoundError, IdentifierError; LifecycleError where one of them
-        is not inside what arrives, or that cannot be received any more; ChainError when the node does not answer.
+        All of it is done, or nothing; saying the same again changes nothing. `whole` are the events of the rest, as
+        `CaptureService.prepare` gives them. Raises NotFoundError, IdentifierError; LifecycleError where one of them is
+        not inside what arrives, or that cannot be received any more; ChainError when the node does not answer; and as
+        `CaptureService.capture`.
         """
-        uris = [_unit_uri(text, f"missing[{at}]") for at, text in enumerate(missing)]
         with self._database.read() as session:
-            arrival = _arrival(session, number)
-            if self._said(session, arrival, uris):
-                return
-            outers, chains = self._outers(session, arrival, uris)
-        self._check_chain(arrival, outers, chains)
+            told = [(one, _arrival(session, one)) for one in lacking]
+            looked = [(arrival, *self._outers(session, arrival, one)) for one, arrival in told]
+        for arrival, outers, chains in looked:
+            if outers:
+                self._check_chain(arrival, outers, chains)
         with self._database.write() as session:
-            arrival = _arrival(session, number)
-            for outer in self._outers(session, arrival, uris)[0]:
-                self._receive(session, arrival, outer, caller)
+            for one in lacking:
+                arrival = _arrival(session, one)
+                for outer in self._outers(session, arrival, one)[0]:
+                    self._receive(session, arrival, outer, caller)
+            return self._capture.store(session, whole, caller)
 
-    def _said(self, session: Session, arrival: Arrival, uris: Sequence[str]) -> bool:
-        """Whether all of this was said before: a client that lost the answer asks again."""
-        query = select(LogisticUnit.uri).join(ArrivalUnit, ArrivalUnit.unit == LogisticUnit.id)  # type: ignore
-        mine = query.where(ArrivalUnit.arrival == arrival.id, ArrivalUnit.goods == Goods.MISSING)
-        return set(uris) <= set(session.execute(mine).scalars())
+    def _said(self, session: Session, arrival: Arrival, uris: Sequence[str], known: Mapping[str, LogisticUnit]) -> bool:
+        """Whether all of this, or what it lies in, was said before: a client that lost the answer asks again."""
+        query = select(ArrivalUnit.unit).where(ArrivalUnit.arrival == arrival.id, ArrivalUnit.goods == Goods.MISSING)  # type: ignore
+        said = set(session.execute(query).scalars())
+        units = [known.get(uri) for uri in uris]
+        return all(unit and said & {_id(unit), *map(_id, _around(session, unit))} for unit in units)
 
     def _outers(
-        self, session: Session, arrival: Arrival, uris: Sequence[str]
+        self, session: Session, arrival: Arrival, lacking: Shortage
     ) -> tuple[list[Outer], dict[int, list[LogisticUnit]]]:
-        """What is missing by the units that were shipped; and all around each of it, from the inside out."""
+        """What is missing by the units that were shipped; and all around each of it, from the inside out.
+
+        Nothing where it was said before.
+        """
+        uris = lacking.uris
         known = self._store.logistic_units(session, uris)
+        if self._said(session, arrival, uris, known):
+            return [], {}
         shipped = orjson.loads(arrival.units)
         found: dict[int, list[LogisticUnit]] = defaultdict(list)
         chains: dict[int, list[LogisticUnit]] = {}
         roots: dict[int, LogisticUnit] = {}
         for at, uri in enumerate(uris):
-            field = f"missing[{at}]"
+            field = f"{lacking.field}missing[{at}]"
             if uri in shipped:
                 raise LifecycleError(ON_ITS_OWN, field=field, value=uri, rule=RULE)
             chain = _around(session, known.get(uri))
@@ -279,13 +309,14 @@ def _unit_uri(text: str, field: str) -> str:
     return sscc_uri(sscc_of_uri(text) or text)
 
 
-def _arrival(session: Session, number: int) -> Arrival:
+def _arrival(session: Session, lacking: Shortage) -> Arrival:
+    number, field = lacking.arrival, f"{lacking.field}arrival" if lacking.field else "id"
     arrival = session.get(Arrival, number)
     if arrival is None:
-        raise NotFoundError("there is no such arrival", field="id", value=number)
+        raise NotFoundError("there is no such arrival", field=field, value=number)
     if arrival.state != ArrivalState.ACCEPTED:
         message = f"its data are {arrival.state}, so nobody knows yet what is inside: wait for them, or refuse it whole"
-        raise LifecycleError(message, field="id", value=number, rule=RULE)
+        raise LifecycleError(message, field=field, value=number, rule=RULE)
     return arrival
 
 

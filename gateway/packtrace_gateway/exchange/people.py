@@ -1,5 +1,6 @@
 """Shipments and arrivals over HTTP, for people: where data and goods are, and why something waits."""
 
+import json
 from typing import Annotated, Any
 
 import orjson
@@ -12,7 +13,7 @@ from packtrace.rules import Place
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.events.models import LogisticUnit
-from packtrace_gateway.exchange.missing import MOST_MISSING
+from packtrace_gateway.exchange.missing import MOST_MISSING, Shortage
 from packtrace_gateway.exchange.models import Arrival, ArrivalUnit, HandOver, ShippedUnit
 from packtrace_gateway.exchange.package import SHIPMENT
 from packtrace_gateway.exchange.units import remark
@@ -34,6 +35,19 @@ class Lacking(BaseModel):
         list[Annotated[str, Field(max_length=100)]],
         Field(min_length=1, max_length=MOST_MISSING, description="SSCCs (18 digits) of cases and pallets, or URIs."),
     ]
+
+
+class Partly(Lacking):
+    arrival: Annotated[int, Field(ge=1, lt=1 << 63, description="The arrival that these are missing in.")]
+
+
+class Delivery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    partly: Annotated[list[Partly], Field(min_length=1, max_length=MAX_PAGE)]
+    document: Annotated[
+        dict[str, Any] | None, Field(description="An EPCIS document: that all else in the delivery was received.")
+    ] = None
 
 
 class Why(BaseModel):
@@ -107,12 +121,24 @@ def refuse_arrival(number: RowNumber, gateway: GatewayDependency, caller: Wareho
         return _arrival(session, session.get_one(Arrival, number))
 
 
+@router.post("/arrivals/receive", status_code=202)
+def receive_delivery(delivery: Delivery, gateway: GatewayDependency, caller: Warehouse) -> dict[str, Any]:
+    """Receive a delivery some of which is missing: units in part, and others whole. All of it, or nothing."""
+    document = json.dumps(delivery.document).encode()
+    whole = gateway.capture.prepare(document, caller.roles, "document.") if delivery.document is not None else []
+    lacking = [Shortage(one.arrival, one.missing, f"partly[{at}].") for at, one in enumerate(delivery.partly)]
+    captured = gateway.exchange.missing.receive(lacking, whole, caller)
+    with gateway.database.read() as session:
+        arrivals = [_arrival(session, session.get_one(Arrival, one.arrival)) for one in delivery.partly]
+    return {"arrivals": arrivals, "events": [one.event_id for one in captured]}
+
+
 @router.post("/arrivals/{number}/receive-partly", status_code=202)
 def receive_partly(
     number: RowNumber, lacking: Lacking, gateway: GatewayDependency, caller: Warehouse
 ) -> dict[str, Any]:
     """Receive what came, but for the cases that are not in it: by the chain they stay the sender's."""
-    gateway.exchange.missing.receive(number, lacking.missing, caller)
+    gateway.exchange.missing.receive([Shortage(number, lacking.missing)], caller=caller)
     with gateway.database.read() as session:
         return _arrival(session, session.get_one(Arrival, number))
 

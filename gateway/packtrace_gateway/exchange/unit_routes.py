@@ -29,8 +29,9 @@ def list_units(
 
 @router.get("/{sscc}", dependencies=READERS)
 def get_unit(sscc: str, gateway: GatewayDependency) -> dict[str, Any]:
-    """One logistic unit by its SSCC (18 digits)."""
-    return _view(*gateway.exchange.units.one(sscc))
+    """One logistic unit by its SSCC (18 digits); `arrival` is the newest that it came with, or null."""
+    unit, parent = gateway.exchange.units.one(sscc)
+    return _view(unit, parent) | {"arrival": gateway.exchange.units.arrival(unit)}
 
 
 @router.get("/{sscc}/contents", dependencies=READERS)

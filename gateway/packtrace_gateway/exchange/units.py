@@ -8,7 +8,7 @@ says so, is not shipped, and the call can be made again.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session
 
 from packtrace.chain.contracts import Event as ChainEvent
@@ -24,6 +24,7 @@ from packtrace_gateway.db import Database
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.models import LogisticUnit, StoredEvent, Unit
 from packtrace_gateway.events.store import REFUSED_CALLS, EventStore, stored_header
+from packtrace_gateway.exchange.models import ArrivalUnit
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import OutboxRow
 from packtrace_gateway.outbox.service import Handler, Outbox
@@ -54,6 +55,13 @@ class UnitService:
         with self.database.read() as session:
             unit = self._one(session, sscc)
             return unit, _uri(session, unit.parent)
+
+    def arrival(self, unit: LogisticUnit) -> int | None:
+        """The newest arrival whose data tell of a unit; None where none does."""
+        query = select(func.max(ArrivalUnit.arrival)).where(ArrivalUnit.unit == unit.id)  # type: ignore[arg-type]
+        with self.database.read() as session:
+            found: int | None = session.execute(query).scalar()
+        return found
 
     def all(self, refused: bool, before: int | None, limit: int) -> list[tuple[LogisticUnit, str | None]]:
         """Logistic units, the newest first, each with the URI of what it is inside of."""

@@ -1,6 +1,9 @@
 """Work by scanning, against real gateways: receive, ship, pack, unpack and dispense, online and off."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -8,18 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from packtrace.gs1 import split_sgtin_uri, sscc_of_uri
 from packtrace.scan import Scan
 from packtrace_gateway.access.models import Role
+from packtrace_gateway.events.models import StoredEvent
+from packtrace_scanner.answers import Mark, Said
 from packtrace_scanner.commands import NOT_AUTHENTIC, app
 from packtrace_scanner.gateway import Gateway
 from packtrace_scanner.journal import Job, Journal, State
 from packtrace_scanner.reading import NotMedicine, meaning_of_text
 from packtrace_scanner.sender import OFFLINE_SECONDS, Sender
 from packtrace_scanner.settings import Settings
-from packtrace_scanner.tasks import Mark, Said
 from packtrace_scanner.verifier import Verified, Verifier
 from packtrace_scanner.work import Parts, Work, expired, offline_verdict
 
@@ -264,18 +269,193 @@ def test_a_gateway_that_lets_nobody_in_or_refuses_loses_nothing(world: Any, coun
     assert f"SSCC {sscc_of_uri(pallet)}" in refused.lines
 
 
-def test_the_command_does_all_of_it_from_a_keyboard(world: Any, tmp_path: Path) -> None:
-    pallet, _, _ = world.pallet()
+def arrived(world: Any, *, cases: int = 2) -> tuple[str, list[str]]:
+    """A pallet that the wholesaler expects, with its cases."""
+    pallet, boxes, _ = world.pallet(packs=cases, cases=cases)
     world[PLANT].capture(world[PLANT].ship(WHOLESALER, [pallet]))
     world[WHOLESALER].wait_arrival(pallet)
-    made = world[WHOLESALER].settings
-    (tmp_path / "key").write_text(world[WHOLESALER].gateway.access.create("keyboard", list(Role))[1])
-    (tmp_path / "scanner.toml").write_text(
+    return pallet, boxes
+
+
+def test_a_delivery_is_received_whole_or_not_at_all_and_can_be_mended(world: Any, counter: Make) -> None:
+    wholesaler = world[WHOLESALER]
+    (pallet, (one, lost)), (other, _) = arrived(world), arrived(world)
+    desk = counter(WHOLESALER)
+    desk.scan("packtrace:receive", pallet, one, other, "packtrace:done")
+    assert desk.said[-1].headline == "1 missing"
+    desk.scan("packtrace:done")
+    wholesaler.capture(wholesaler.receive([other]))  # somebody was quicker
+    (refused,) = desk.sent()
+    assert (refused.mark, refused.headline) == (Mark.WRONG, "receiving was refused")
+    assert f"SSCC {sscc_of_uri(other)}" == refused.lines[1]
+    assert "packtrace:mend" in refused.lines[-1]
+    assert (wholesaler.place(pallet), wholesaler.place(lost)) == ("EXPECTED", "EXPECTED"), "nothing half done"
+
+    desk.parts.journal.close()  # and the program ends
+    desk = counter(WHOLESALER)
+    assert (desk.said[-1].headline, desk.said[-1].lines[0]) == ("1 refused", "receiving")
+    desk.scan("packtrace:mend")
+    assert [said.headline for said in desk.said[-2:]] == ["is here already", "receiving goes on"]
+    assert "2 scanned, 1 left out" in desk.said[-1].lines
+    assert desk.scan("packtrace:mend").headline == "receiving is open"
+    assert desk.scan("packtrace:done").headline == "receiving: written down"
+    assert [one.headline for one in desk.sent()] == ["receiving: recorded"]
+    units = {entry["uri"]: entry["goods"] for entry in wholesaler.wait_goods(pallet, "received")["units"]}
+    assert units[lost] == "missing"
+    assert desk.scan("packtrace:mend").headline == "nothing was refused"
+
+
+def test_units_are_unpacked_together_or_not_at_all(world: Any, counter: Make) -> None:
+    plant = world[PLANT]
+    (one, _, _), (other, _, _), (third, _, _) = (world.pallet() for _ in range(3))
+    desk = counter(PLANT)
+    desk.scan("packtrace:unpack", one, other, third, "packtrace:done")
+    plant.capture(plant.unpack(other))
+    assert [said.headline for said in desk.sent()] == ["unpacking was refused"]
+    assert (plant.place(one), plant.place(third)) == ("HERE", "HERE")
+    desk.scan("packtrace:mend")
+    assert desk.said[-2].headline == "is not here"
+    assert desk.scan(one).mark is Mark.AGAIN
+    taken_back = desk.scan("packtrace:undo")
+    assert (taken_back.headline, taken_back.lines) == ("taken back", (f"SSCC {sscc_of_uri(one)}", "1 left"))
+    desk.scan("packtrace:done")
+    desk.sent()
+    assert (plant.place(one), plant.place(third)) == ("HERE", "UNPACKED")
+
+
+def test_a_job_of_which_nothing_is_left_and_one_that_is_dropped_are_not_offered_again(
+    world: Any, counter: Make
+) -> None:
+    plant = world[PLANT]
+    (one, _, _), (other, _, _) = world.pallet(), world.pallet()
+    desk = counter(PLANT)
+    for unit in (one, other):
+        desk.scan("packtrace:unpack", unit, "packtrace:done")
+    plant.capture(plant.unpack(one), plant.ship(SHOP, [other]))
+    assert [said.headline for said in desk.sent()] == ["unpacking was refused"] * 2
+    assert desk.scan("packtrace:mend").headline == "unpacking: nothing is left of it"
+    plant.post(f"/shipments/{plant.shipment(other)['id']}/cancel")
+    plant.wait_goods(other, "cancelled")
+    assert desk.scan("packtrace:mend").headline == "unpacking goes on"
+    assert desk.scan("packtrace:drop").lines == ("1 scans are dropped",)
+    assert desk.scan("packtrace:mend").headline == "nothing was refused"
+    third = world.pallet()[0]
+    assert desk.scan(third).headline == "is emptied", "and work goes on"
+    assert len(desk.parts.journal.unfinished().body["units"]) == 1  # type: ignore[union-attr]
+    desk.scan("packtrace:undo")
+    assert desk.parts.journal.unfinished() is None
+
+
+def test_what_was_scanned_into_a_case_whose_label_is_taken_goes_into_another(world: Any, counter: Make) -> None:
+    plant = world[PLANT]
+    taken, fresh = world.units(2)
+    packs = world.stock(3)
+    plant.capture(plant.pack(taken, world.stock(1)))
+    desk = counter(PLANT, gateway="http://127.0.0.1:9")
+    desk.scan("packtrace:pack", taken, *packs, "packtrace:done")  # offline nobody could say that it is
+    desk.parts.journal.close()
+    desk = counter(PLANT)
+    assert desk.sent()[-1].headline == "packing was refused"
+    desk.scan("packtrace:mend")
+    assert [said.headline for said in desk.said[-2:]] == ["in use", "packing goes on"]
+    desk.parts.journal.close()
+    desk = counter(PLANT)
+    assert desk.scan(packs[0]).headline == "this is a pack", "the case is asked for"
+    assert desk.scan(fresh).headline == "is filled now"
+    desk.scan(fresh, "packtrace:undo", fresh, packs[2], "packtrace:undo", "packtrace:done")
+    desk.sent()
+    assert [entry["uri"] for entry in plant.get(f"/logistic-units/{sscc_of_uri(fresh)}/contents")] == packs[:2]
+
+
+def test_cases_that_were_scanned_offline_before_their_pallet_are_ticked_off_when_it_is_mended(
+    world: Any, counter: Make
+) -> None:
+    pallet, (one, lost) = arrived(world)
+    desk = counter(WHOLESALER, gateway="http://127.0.0.1:9")
+    desk.scan("packtrace:receive", one, pallet, "packtrace:done")
+    desk.parts.journal.close()
+    desk = counter(WHOLESALER)
+    assert desk.sent()[-1].headline == "receiving was refused"
+    desk.scan("packtrace:mend")
+    assert "2 scanned, 0 left out" in desk.said[-1].lines
+    assert desk.scan("packtrace:done").lines[0] == f"SSCC {sscc_of_uri(lost)}"
+    desk.scan(pallet, "packtrace:undo")
+    assert desk.said[-1].lines[-1] == "0 left", "with its cases"
+    assert desk.parts.journal.unfinished() is None
+
+
+# A program that is killed at the moment when it asks the gateway to do something, or has its answer.
+CUT = """
+import os, signal, sys
+from packtrace_scanner.commands import app
+from packtrace_scanner.gateway import Gateway
+when, ask = sys.argv.pop(1), Gateway._ask
+def cut(gateway, method, path, body=None):
+    if method == "POST" and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    answer = ask(gateway, method, path, body)
+    if method == "POST" and when == "after":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+Gateway._ask = cut
+app()
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_at_any_moment_loses_nothing_and_does_nothing_twice(world: Any, tmp_path: Path, when: str) -> None:
+    wholesaler = world[WHOLESALER]
+    (pallet, (one, _)), (other, _) = arrived(world), arrived(world)
+    config = scanner_toml(world, tmp_path)
+
+    def work(do: str, when: str, *codes: str) -> int:
+        typed = "".join(f"{as_scanned(code)}\n" for code in codes)
+        command = [sys.executable, "-c", CUT, when, "work", "keyboard", "--config", str(config), "--do", do]
+        return subprocess.run(command, input=typed, text=True, stdout=subprocess.DEVNULL, timeout=PATIENCE).returncode
+
+    def done() -> tuple[int, list[str]]:
+        with wholesaler.gateway.database.read() as session:
+            own = select(func.count()).where(StoredEvent.secret.is_not(None))  # type: ignore[union-attr]
+            rows = wholesaler.gateway.outbox.rows(contract="CustodyLedger")
+            return session.execute(own).scalar_one(), sorted(row.function for row in rows)
+
+    def new(before: tuple[int, list[str]]) -> tuple[int, list[str]]:
+        events, calls = done()
+        for call in before[1]:
+            calls.remove(call)
+        return events - before[0], calls
+
+    before = done()
+    scans = (pallet, one, other, "packtrace:done", "packtrace:done")
+    assert work("receive", when, *scans) == -signal.SIGKILL
+    assert new(before) == ((0, []) if when == "before" else (3, ["receivePartly", "receiveShipment"]))
+    assert work("receive", "never") == 0
+    wholesaler.wait_goods(pallet, "received")
+    wholesaler.wait_goods(other, "received")
+    assert new(before) == (3, ["receivePartly", "receiveShipment"]), "what is missing, and two receipts"
+
+    before = done()
+    assert work("unpack", when, pallet, other, "packtrace:done") == -signal.SIGKILL
+    assert work("unpack", "never") == 0
+    assert new(before) == (2, ["unpack", "unpack"])
+    assert (wholesaler.place(pallet), wholesaler.place(other)) == ("UNPACKED", "UNPACKED")
+
+
+def scanner_toml(world: Any, folder: Path) -> Path:
+    """A configuration of a scanner at the wholesaler's."""
+    made, file = world[WHOLESALER].settings, folder / "scanner.toml"
+    (folder / "key").write_text(world[WHOLESALER].gateway.access.create("keyboard", list(Role))[1])
+    file.write_text(
         f'gateway = "{made.endpoint}"\napi_key_file = "key"\nnode = "{made.node[0]}"\n'
         f'deployment = "{made.deployment}"\nplace = {WHOLESALER}\ngln = "{made.gln}"\n'
     )
+    return file
+
+
+def test_the_command_does_all_of_it_from_a_keyboard(world: Any, tmp_path: Path) -> None:
+    pallet, _ = arrived(world)
     typed = "\n".join((as_scanned(pallet), "packtrace:done", "packtrace:verify", "hello"))
-    arguments = ["work", "keyboard", "--config", str(tmp_path / "scanner.toml"), "--do", "receive"]
+    arguments = ["work", "keyboard", "--config", str(scanner_toml(world, tmp_path)), "--do", "receive"]
     result = CliRunner().invoke(app, arguments, input=typed)
     assert "RECEIVING: RECORDED" in result.output
     assert result.output.count("\a") > 0
