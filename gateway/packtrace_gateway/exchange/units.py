@@ -5,7 +5,7 @@ of one (the licence was suspended at that moment, say), the records here are rig
 says so, is not shipped, and the call can be made again.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
@@ -77,24 +77,25 @@ class UnitService:
     def contents(self, sscc: str) -> list[tuple[str, str]]:
         """What is inside a unit, at every depth: URI, and the URI of what it lies in. Packs and logistic units.
 
-        By what is recorded here: of goods on their way here, by their sender's data. Raises IdentifierError,
-        NotFoundError.
+        By what is recorded here: of goods on their way here, by their sender's data. The database is asked for each
+        level, not for each unit. Raises IdentifierError, NotFoundError.
         """
         with self.database.read() as session:
             level = [self._one(session, sscc)]
             found: list[tuple[str, str]] = []
             while level:
-                inner = self._inside(session, [unit.id for unit in level])
-                for unit in level:
-                    found += [(uri, unit.uri) for uri in self._packs(session, unit)]
                 uris = {unit.id: unit.uri for unit in level}
-                found += [(unit.uri, uris[unit.parent]) for unit in inner]
-                level = inner
+                level = self._inside(session, list(uris))
+                found += self._packs(session, uris)
+                found += [(unit.uri, uris[unit.parent]) for unit in level]
         return found
 
-    def _packs(self, session: Session, unit: LogisticUnit) -> list[str]:
-        packs = select(Unit.prefix, Unit.suffix).where(Unit.parent == unit.id)  # type: ignore
-        return self.store.prefixes.uris(session, (tuple(row) for row in session.execute(packs)))
+    def _packs(self, session: Session, uris: Mapping[int | None, str]) -> Iterator[tuple[str, str]]:
+        """The packs directly inside some units (their URIs by number), each with what it lies in."""
+        for chunk in bulk.chunks(list(uris)):
+            packs = select(Unit.prefix, Unit.suffix, Unit.parent).where(Unit.parent.in_(chunk))  # type: ignore
+            for prefix, suffix, parent in session.execute(packs.order_by(Unit.parent, Unit.prefix, Unit.suffix)):
+                yield self.store.prefixes.text(session, prefix) + suffix, uris[parent]
 
     def propose(self, sscc: str, caller: Caller | None = None) -> None:
         """Make the refused calls about a unit again, and about all around and inside it.
