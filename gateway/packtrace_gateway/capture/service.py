@@ -18,7 +18,7 @@ from packtrace.commit.event import Custody, Ledger, commit
 from packtrace.commit.history import RECORDED_AHEAD
 from packtrace.epcis.model import ErrorDeclaration, Event
 from packtrace.epcis.reading import Document, read_document
-from packtrace.errors import DocumentError, LifecycleError
+from packtrace.errors import DocumentError, LifecycleError, PacktraceError
 from packtrace.facts import batch_number, logistic_number
 from packtrace.gs1 import sscc_of_uri
 from packtrace.product import Product
@@ -104,7 +104,11 @@ class CaptureService:
         `field` is the document's own path with a dot, empty for one that stands by itself. Raises DocumentError,
         TooLargeError, ForbiddenError, or LifecycleError for what no declaration takes back.
         """
-        read = read_document(document)
+        try:
+            read = read_document(document)
+        except PacktraceError as error:
+            error.field = f"{field}{error.field}" if error.field else error.field
+            raise
         if _is_bare(read):
             return [self._allowed(read.events[0], field, roles)]
         if len(read.events) > MOST_EVENTS:

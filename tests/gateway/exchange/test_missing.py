@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select
@@ -19,6 +20,7 @@ from packtrace_gateway.exchange import missing
 from packtrace_gateway.exchange.models import ArrivalUnit
 from packtrace_gateway.fsck.check import fsck
 from packtrace_gateway.fsck.report import Checked
+from packtrace_gateway.outbox.calls import load
 
 PLANT, WHOLESALER, PHARMACY, SHOP = 11, 20, 30, 31
 
@@ -87,7 +89,8 @@ def test_a_pallet_in_a_container_may_be_missing_and_so_may_a_case_deeper_in(worl
     (container,) = world.units(1)
     plant.capture(plant.pack(container, [one, other]), plant.ship(SHOP, [container]))
     shop.wait_arrival(container)
-    assert say(shop, container, deep, other, cases[0]).status_code == 202
+    for _ in range(2):  # who lost the answer asks again
+        assert say(shop, container, deep, other, cases[0]).status_code == 202
     shop.wait_goods(container, "received")
     assert {unit: on_chain(shop, unit).holder for unit in (container, one, shallow)} == dict.fromkeys(
         (container, one, shallow), SHOP
@@ -143,6 +146,76 @@ def test_what_cannot_be_missing_is_refused_with_what_to_do(world: Any) -> None:
     assert "take it out of what it should be in" in answer.json()["detail"]
     shop.wait_goods(pallet, "received")
     assert shop.place(packs[0]) == "HERE"
+
+
+def test_a_delivery_is_received_together_or_not_at_all(world: Any) -> None:
+    shop = world[SHOP]
+    (one, (lost, *_), _), (two, (gone, *_), _), (whole, _, _) = (arrived(world, SHOP, cases=2) for _ in range(3))
+    elsewhere, (stranger, *_), _ = world.pallet()
+
+    def ask(missing: str, *units: str) -> Any:
+        event = shop.receive(units) | {"eventID": f"urn:uuid:{uuid4()}"}
+        document = {
+            "@context": ["https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"],
+            "type": "EPCISDocument",
+            "schemaVersion": "2.0",
+            "creationDate": event["eventTime"],
+            "epcisBody": {"eventList": [event]},
+        }
+        partly = [{"arrival": shop.arrival(one)["id"], "missing": [lost]}]
+        partly += [{"arrival": shop.arrival(two)["id"], "missing": [missing]}]
+        return {"partly": partly, "document": document}
+
+    def send(body: Any) -> Any:
+        return shop.http.post("/arrivals/receive", json=body)
+
+    def calls() -> list[str]:
+        return [row.function for row in shop.gateway.outbox.rows(contract="CustodyLedger")]
+
+    before = calls()
+    for body, status, field in (
+        (ask(stranger, whole), 409, "partly[1].missing[0]"),
+        (ask(gone, whole, elsewhere, one), 409, "document.epcisBody.eventList[0].epcList[2]"),
+        (ask(gone, whole) | {"partly": [{"arrival": 999_999, "missing": [lost]}]}, 404, "partly[0].arrival"),
+        (ask(gone, whole) | {"document": {"type": "EPCISDocument"}}, 400, "document.@context"),
+        (ask(gone, whole) | {"partly": []}, 400, "partly"),
+    ):
+        answer = send(body)
+        assert (answer.status_code, answer.json().get("field")) == (status, field), answer.text
+    assert (calls(), [shop.place(unit) for unit in (one, two, whole, lost)]) == (before, ["EXPECTED"] * 4)
+
+    body = ask(gone, whole)
+    first = send(body)
+    assert first.status_code == 202, first.text
+    for pallet in (one, two, whole):
+        shop.wait_goods(pallet, "received")
+    again = send(body)
+    assert (again.status_code, again.json()["events"]) == (202, first.json()["events"])
+    new = calls()
+    for function in before:
+        new.remove(function)
+    assert sorted(new) == ["receivePartly", "receivePartly", "receiveShipment"]
+
+
+def test_two_that_say_the_same_at_once_are_both_right(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that had no answer in time asks again, while the first request still waits for the database."""
+    shop = world[SHOP]
+    pallet, (lost, *_), _ = arrived(world, SHOP)
+    service, answers = shop.gateway.exchange.missing, []
+    check = service._check_chain
+
+    def slowly(*look: Any) -> None:
+        if not answers:
+            answers.append(None)
+            answers[0] = say(shop, pallet, lost).status_code
+        check(*look)
+
+    monkeypatch.setattr(service, "_check_chain", slowly)
+    assert (say(shop, pallet, lost).status_code, answers) == (202, [202])
+    shop.wait_goods(pallet, "received")
+    rows = shop.gateway.outbox.rows(contract="CustodyLedger")
+    number = on_chain_number(shop, pallet)
+    assert [row.function for row in rows if load(row.args)[0] == number] == ["receivePartly"]
 
 
 def test_by_the_chain_it_must_be_inside_what_is_on_its_way(world: Any) -> None:
