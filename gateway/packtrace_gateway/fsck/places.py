@@ -9,6 +9,7 @@ from sqlalchemy import select as rows_of
 from sqlmodel import Session, col, select
 
 from packtrace.commit.header import Header
+from packtrace.commit.history import Containment
 from packtrace.commit.items import Role
 from packtrace.gs1 import split_sgtin_uri
 from packtrace.rules import Place
@@ -79,18 +80,20 @@ def _compared(where: str, what: str, expected: dict[str, Row], found: dict[str, 
 
 def check_containment(session: Session, checked: Checked) -> Iterator[Finding]:
     """What is inside what, followed again through all aggregations in the order of their recording."""
-    inside: dict[str, str] = {}
-    contents: dict[str, set[str]] = {}  # all that was ever put into each unit, so that emptying one asks only that
+    inside = Containment()
     ever: set[tuple[str, str]] = set()
     query = select(StoredEvent).where(StoredEvent.type == "AggregationEvent", col(StoredEvent.declares).is_(None))
     for event in session.exec(query.order_by(StoredEvent.record_time, StoredEvent.id)):  # type: ignore[arg-type]
         header = stored_header(event.header)
-        by_role = {
+        items = {
             role: [uri for _, _, uri in group]
             for role, group in groupby(items_here(session, event, header), itemgetter(0))
         }
-        _follow(header, by_role, inside, contents)
-        ever |= {(child, parent) for parent in by_role.get(Role.PARENT, ()) for child in by_role.get(Role.CHILD, ())}
+        if header.core["action"] == "ADD":  # a unit is filled once: an SSCC that is filled again is another unit's
+            for filled in items.get(Role.PARENT, ()):
+                inside.use_again(filled)
+        inside.follow(header, items)
+        ever |= {(child, parent) for parent in items.get(Role.PARENT, ()) for child in items.get(Role.CHILD, ())}
     units = {unit.id or 0: unit for unit in session.exec(select(LogisticUnit))}
     for uri, parent in _parents(session):
         checked.note("places")
@@ -100,9 +103,9 @@ def check_containment(session: Session, checked: Checked) -> Iterator[Finding]:
             # What its receiver has done with it since is not for here to record.
             if (uri, units[parent].uri) not in ever:
                 yield Finding(uri, f"it went inside {units[parent].uri}, and was never packed into that")
-        elif inside.get(uri) != (units[parent].uri if parent is not None else None):
-            stored = units[parent].uri if parent is not None else "nothing"
-            yield Finding(uri, f"it is inside {stored} here, and by the events inside {inside.get(uri, 'nothing')}")
+        elif inside.parents.get(uri) != (units[parent].uri if parent is not None else None):
+            stored, known = units[parent].uri if parent is not None else "nothing", inside.parents.get(uri, "nothing")
+            yield Finding(uri, f"it is inside {stored} here, and by the events inside {known}")
 
 
 def _went(units: dict[int, LogisticUnit], number: int) -> bool:
@@ -113,26 +116,6 @@ def _went(units: dict[int, LogisticUnit], number: int) -> bool:
             return units[number].place == Place.SHIPPED
         number = parent
     return False
-
-
-def _follow(
-    header: Header, by_role: dict[Role, list[str]], inside: dict[str, str], contents: dict[str, set[str]]
-) -> None:
-    action, children = header.core["action"], by_role.get(Role.CHILD, [])
-    for parent in by_role.get(Role.PARENT, ()):
-        if action == "ADD":
-            # Filled again, the SSCC is another unit's.
-            for child in contents.pop(parent, ()):
-                if inside.get(child) == parent:
-                    del inside[child]
-            inside.pop(parent, None)
-            inside.update(dict.fromkeys(children, parent))
-            contents.setdefault(parent, set()).update(children)
-        elif action == "DELETE":
-            all_of_it = Role.CHILD not in header.counts
-            for child in contents.get(parent, ()) if all_of_it else children:
-                if inside.get(child) == parent:
-                    del inside[child]
 
 
 def _parents(session: Session) -> Iterable[tuple[str, int | None]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from packtrace.commit import header as headers
 from packtrace.commit.disclosure import VerifiedEvent
-from packtrace.commit.history import MAX_LEVELS, containment, history
+from packtrace.commit.history import MAX_LEVELS, Containment, containment, history
 from packtrace.commit.items import Role
 
 PACKS = [f"https://id.gs1.org/01/09506000134352/21/S{number}" for number in range(6)]
@@ -94,3 +94,15 @@ def test_what_moves_to_another_case_is_not_in_the_first() -> None:
         event(2, "DELETE", CASES[0], [], []),
     ]
     assert containment(events) == {PACKS[0]: CASES[1]}
+
+
+def test_an_sscc_that_is_used_again_has_nothing_of_the_earlier_unit() -> None:
+    inside = Containment()
+    for one in (event(0, "ADD", CASES[0], PACKS[:2], PACKS[:2]), event(1, "ADD", CASES[1], CASES[:1], CASES[:1])):
+        inside.follow(one.header, one.items)
+    inside.use_again(CASES[0])
+    assert inside.parents == {}
+    again = event(2, "ADD", CASES[0], PACKS[2:3], PACKS[2:3])
+    inside.follow(again.header, again.items)
+    inside.use_again(CASES[2])  # of which nothing is known
+    assert inside.parents == {PACKS[2]: CASES[0]}

@@ -1,10 +1,11 @@
 """The way of one item through events: its own, and those of the logistic units that carried it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from packtrace.commit.disclosure import VerifiedEvent
+from packtrace.commit.header import Header
 from packtrace.commit.items import Role
 from packtrace.errors import EvidenceError
 
@@ -39,7 +40,7 @@ def histories(uris: Iterable[str], events: Iterable[VerifiedEvent], most: int | 
 
     Raises EvidenceError when that would take more than `most` looks at what an event carries.
     """
-    inside = _Inside()
+    inside = Containment()
     found: dict[str, list[Step]] = {uri: [] for uri in uris}
     looks = 0
     for event in sorted(events, key=_recorded):
@@ -48,7 +49,7 @@ def histories(uris: Iterable[str], events: Iterable[VerifiedEvent], most: int | 
         if most is not None and looks > most:
             raise EvidenceError(f"to follow all that is in it takes more than {most} looks: ship it in parts")
         carriers = {uri: _carrier(event, inside.chain(uri)) for uri in carried if uri in found}
-        inside.follow(event)
+        inside.follow(event.header, event.items)
         for uri, carrier in carriers.items():
             if carrier is not None:
                 found[uri].append(Step(event, carrier, tuple(inside.chain(uri)[1:])))
@@ -61,34 +62,46 @@ def containment(events: Iterable[VerifiedEvent]) -> dict[str, str]:
     Taken in the order of recording, those of the same millisecond in the order given: in that order their parties
     checked that each was possible. When a thing happened is only what a device claims.
     """
-    inside = _Inside()
+    inside = Containment()
     for event in sorted(events, key=_recorded):
-        inside.follow(event)
+        inside.follow(event.header, event.items)
     return inside.parents
 
 
-class _Inside:
-    """Who is inside what, kept up event by event; each takes time for the items that it shows, and no more."""
+class Containment:
+    """Who is inside what, kept up event by event; each takes time for the items that it shows, and no more.
+
+    `parents` is child to parent.
+    """
 
     def __init__(self) -> None:
         self.parents: dict[str, str] = {}
         self._children: dict[str, set[str]] = {}
 
-    def follow(self, event: VerifiedEvent) -> None:
-        """A DELETE without children empties its parent (EPCIS 2.0, section 7.4.3)."""
-        core = event.header.core
+    def follow(self, header: Header, items: Mapping[Role, Collection[str]]) -> None:
+        """The next event in the order of recording, with those of its items that are known.
+
+        A DELETE without children empties its parent (EPCIS 2.0, section 7.4.3).
+        """
+        core = header.core
         if core["type"] != "AggregationEvent":
             return
-        children = event.items.get(Role.CHILD, {})
-        for parent in event.items.get(Role.PARENT, ()):  # one at most, see `header.check_received`
+        children = items.get(Role.CHILD, ())
+        for parent in items.get(Role.PARENT, ()):  # one at most, see `header.check_received`
             if core["action"] == "ADD":
                 for child in children:
                     self._put(child, parent)
             elif core["action"] == "DELETE":
-                all_of_it = Role.CHILD not in event.header.counts
+                all_of_it = Role.CHILD not in header.counts
                 for child in list(self._children.get(parent, ())) if all_of_it else children:
                     if self.parents.get(child) == parent:
                         self._take(child)
+
+    def use_again(self, uri: str) -> None:
+        """An SSCC is another unit's from now on: it is inside nothing, and nothing that was in the earlier is in it."""
+        for one in [uri, *self._children.get(uri, ())]:
+            if one in self.parents:
+                self._take(one)
 
     def below(self, uris: Iterable[str]) -> set[str]:
         """The items, and all that is inside them."""
