@@ -17,7 +17,8 @@ from packtrace_gateway.capture.corrections import Goods
 from packtrace_gateway.capture.ledger import MOST_NUMBERS, LedgerCalls
 from packtrace_gateway.capture.preparing import Prepared
 from packtrace_gateway.events.models import CommissionedBatch, LogisticUnit
-from packtrace_gateway.events.store import MAX_NESTING, REFUSED_CALLS, EventStore
+from packtrace_gateway.events.places import MAX_NESTING, REFUSED_CALLS
+from packtrace_gateway.events.store import EventStore
 
 
 class HandOver(Goods, Protocol):

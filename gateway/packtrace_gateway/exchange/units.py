@@ -23,7 +23,8 @@ from packtrace_gateway.capture.ledger import LedgerCalls
 from packtrace_gateway.db import Database
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.models import LogisticUnit, StoredEvent, Unit
-from packtrace_gateway.events.store import REFUSED_CALLS, EventStore, stored_header
+from packtrace_gateway.events.places import REFUSED_CALLS
+from packtrace_gateway.events.store import EventStore, stored_header
 from packtrace_gateway.exchange.models import ArrivalUnit
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import OutboxRow

@@ -15,7 +15,8 @@ from packtrace.gs1 import split_sgtin_uri
 from packtrace.rules import Place
 from packtrace_gateway.events import bulk
 from packtrace_gateway.events.models import LogisticUnit, Participation, StoredEvent, Unit, UriPrefix
-from packtrace_gateway.events.store import MAX_NESTING, stored_header
+from packtrace_gateway.events.places import MAX_NESTING
+from packtrace_gateway.events.store import stored_header
 from packtrace_gateway.fsck.events import all_events, items_here, name
 from packtrace_gateway.fsck.report import Checked, Finding
 
