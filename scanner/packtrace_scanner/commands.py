@@ -144,7 +144,7 @@ def work(
         if not parts.sender.idle(wait) and (left := journal.waiting()):
             output.tell(f"{left} jobs wait for the gateway; they are sent when this is started again")
         if refused := tasks.refused(journal):
-            output.tell(f"{len(refused)} jobs were refused and are kept: packtrace:mend goes on with them")
+            output.tell(f"refused and kept here: {len(refused)}; packtrace:mend goes on with the first")
         parts.sender.stop(wait)
         parts.verifier.close()
         gateway.close()

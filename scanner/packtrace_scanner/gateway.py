@@ -16,7 +16,7 @@ BUSY = (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY
 
 
 class OfflineError(PacktraceError):
-    """The gateway does not answer, or is in trouble: the same can be asked again later."""
+    """The gateway does not answer, or is in trouble: the same can be asked later. `value` is what it says of that."""
 
 
 class RefusedError(PacktraceError):
@@ -88,12 +88,24 @@ class Gateway:
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):  # nothing scanned is lost by it
             raise OfflineError("the gateway does not let this scanner in: its API key has ended, or lacks the role")
         if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or answer.status_code in BUSY:
-            raise OfflineError(f"the gateway is in trouble ({answer.status_code})")
+            raise OfflineError(
+                f"the gateway is in trouble ({answer.status_code})", value=_problem(answer).get("detail")
+            )
         try:
             plain = answer.json()
         except ValueError:
             raise OfflineError("what answers is no gateway of packtrace", value=str(self._http.base_url)) from None
         if answer.status_code >= httpx.codes.BAD_REQUEST:
-            detail = plain.get("detail") or plain.get("title") or answer.reason_phrase
-            raise RefusedError(str(detail), status=answer.status_code, value=plain.get("value"))
+            problem = _problem(answer)
+            detail = problem.get("detail") or problem.get("title") or answer.reason_phrase
+            raise RefusedError(str(detail), status=answer.status_code, value=problem.get("value"))
         return plain
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    """The members of a problem document; none where the answer is none."""
+    try:
+        plain = answer.json()
+    except ValueError:
+        return {}
+    return plain if isinstance(plain, dict) else {}

@@ -25,7 +25,7 @@ class Sender:
         self._tell = tell
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._offline = False
+        self._offline: str | None = None  # why, as it was told
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     def start(self) -> None:
@@ -62,10 +62,11 @@ class Sender:
         try:
             self._advance(job)
         except OfflineError as error:
-            if not self._offline:
-                lines = (error.message, "what is scanned is kept here and sent when the gateway answers again")
+            if error.message != self._offline:
+                said = (str(error.value),) if error.value else ()
+                lines = (error.message, *said, "what is scanned is kept here and sent when the gateway answers again")
                 self._tell(Said(Mark.QUESTION, "offline", lines))
-            self._offline = True
+            self._offline = error.message
             return OFFLINE_SECONDS
         except RefusedError as error:
             self._ended(job, State.REFUSED, {"refused": error.message, "about": error.value})
@@ -74,7 +75,7 @@ class Sender:
             what = f"an error of this program: {type(error).__name__}"
             self._ended(job, State.REFUSED, {"refused": f"{what}; look at the gateway whether it is recorded"})
         if self._offline:
-            self._offline = False
+            self._offline = None
             self._tell(Said(Mark.GOOD, "online again", ()))
         return FOLLOW_SECONDS if job.state is State.SENT else 0.0
 

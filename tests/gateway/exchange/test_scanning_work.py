@@ -14,10 +14,13 @@ import pytest
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
+from packtrace.facts import Status as PackStatus
 from packtrace.gs1 import split_sgtin_uri, sscc_of_uri
 from packtrace.scan import Scan
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.events.models import StoredEvent
+from packtrace_gateway.status.models import OperationUnit
+from packtrace_scanner import events
 from packtrace_scanner.answers import Mark, Said
 from packtrace_scanner.commands import NOT_AUTHENTIC, app
 from packtrace_scanner.gateway import Gateway
@@ -389,12 +392,13 @@ CUT = """
 import os, signal, sys
 from packtrace_scanner.commands import app
 from packtrace_scanner.gateway import Gateway
-when, ask = sys.argv.pop(1), Gateway._ask
+when, what, ask = sys.argv.pop(1), sys.argv.pop(1), Gateway._ask
 def cut(gateway, method, path, body=None):
-    if method == "POST" and when == "before":
+    now = f"{method} {path}".startswith(what)
+    if now and when == "before":
         os.kill(os.getpid(), signal.SIGKILL)
     answer = ask(gateway, method, path, body)
-    if method == "POST" and when == "after":
+    if now and when == "after":
         os.kill(os.getpid(), signal.SIGKILL)
     return answer
 Gateway._ask = cut
@@ -402,16 +406,18 @@ app()
 """
 
 
+def work(config: Path, do: str, *codes: str, when: str = "never", what: str = "POST") -> int:
+    """Work by scanning in a process of its own, which is killed when it asks for `what`; its exit status."""
+    typed = "".join(f"{as_scanned(code)}\n" for code in codes)
+    command = [sys.executable, "-c", CUT, when, what, "work", "keyboard", "--config", str(config), "--do", do]
+    return subprocess.run(command, input=typed, text=True, stdout=subprocess.DEVNULL, timeout=PATIENCE).returncode
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kill_at_any_moment_loses_nothing_and_does_nothing_twice(world: Any, tmp_path: Path, when: str) -> None:
     wholesaler = world[WHOLESALER]
     (pallet, (one, _)), (other, _) = arrived(world), arrived(world)
     config = scanner_toml(world, tmp_path)
-
-    def work(do: str, when: str, *codes: str) -> int:
-        typed = "".join(f"{as_scanned(code)}\n" for code in codes)
-        command = [sys.executable, "-c", CUT, when, "work", "keyboard", "--config", str(config), "--do", do]
-        return subprocess.run(command, input=typed, text=True, stdout=subprocess.DEVNULL, timeout=PATIENCE).returncode
 
     def done() -> tuple[int, list[str]]:
         with wholesaler.gateway.database.read() as session:
@@ -427,27 +433,55 @@ def test_a_kill_at_any_moment_loses_nothing_and_does_nothing_twice(world: Any, t
 
     before = done()
     scans = (pallet, one, other, "packtrace:done", "packtrace:done")
-    assert work("receive", when, *scans) == -signal.SIGKILL
+    assert work(config, "receive", *scans, when=when) == -signal.SIGKILL
     assert new(before) == ((0, []) if when == "before" else (3, ["receivePartly", "receiveShipment"]))
-    assert work("receive", "never") == 0
+    assert work(config, "receive") == 0
     wholesaler.wait_goods(pallet, "received")
     wholesaler.wait_goods(other, "received")
     assert new(before) == (3, ["receivePartly", "receiveShipment"]), "what is missing, and two receipts"
 
     before = done()
-    assert work("unpack", when, pallet, other, "packtrace:done") == -signal.SIGKILL
-    assert work("unpack", "never") == 0
+    assert work(config, "unpack", pallet, other, "packtrace:done", when=when) == -signal.SIGKILL
+    assert work(config, "unpack") == 0
     assert new(before) == (2, ["unpack", "unpack"])
     assert (wholesaler.place(pallet), wholesaler.place(other)) == ("UNPACKED", "UNPACKED")
 
 
-def scanner_toml(world: Any, folder: Path) -> Path:
-    """A configuration of a scanner at the wholesaler's."""
-    made, file = world[WHOLESALER].settings, folder / "scanner.toml"
-    (folder / "key").write_text(world[WHOLESALER].gateway.access.create("keyboard", list(Role))[1])
+def test_a_kill_while_a_pack_is_dispensed_loses_nothing_and_dispenses_once(world: Any, tmp_path: Path) -> None:
+    packs = delivered(world, PHARMACY, 3)
+    cuts = (("before", "POST /dispense"), ("after", "POST /dispense"), ("after", "GET /operations"))
+    config = scanner_toml(world, tmp_path, PHARMACY)
+    for pack, (when, what) in zip(packs, cuts, strict=True):
+        assert work(config, "dispense", pack, when=when, what=what) == -signal.SIGKILL
+        assert work(config, "verify") == 0
+        with world[PHARMACY].gateway.database.read() as session:
+            orders = session.execute(select(OperationUnit).where(OperationUnit.uri == pack)).scalars().all()  # type: ignore
+        assert [order.outcome for order in orders] == [int(PackStatus.ACTIVE)], "once, and it was active before"
+
+
+def test_what_is_refused_is_said_at_the_start_and_the_end(world: Any, tmp_path: Path) -> None:
+    config, stranger = scanner_toml(world, tmp_path), world.units(1)
+    journal = Journal(tmp_path / "journal.db")
+    document = events.unpacking(world[WHOLESALER].settings.gln, stranger)
+    journal.write(Job("unpacking", {"units": stranger, "call": {"capture": document}}, State.READY))
+    journal.close()
+    arguments = ["work", "keyboard", "--config", str(config)]
+    first = CliRunner().invoke(app, arguments, input="")
+    assert "UNPACKING WAS REFUSED" in first.output
+    assert "refused and kept here: 1" in first.output
+    again = CliRunner().invoke(app, arguments, input="packtrace:mend\n")
+    assert "1 REFUSED" in again.output
+    assert "UNPACKING: NOTHING IS LEFT OF IT" in again.output
+    assert "kept here" not in again.output
+
+
+def scanner_toml(world: Any, folder: Path, party: int = WHOLESALER) -> Path:
+    """A configuration of a scanner at a party's premises."""
+    made, file = world[party].settings, folder / "scanner.toml"
+    (folder / "key").write_text(world[party].gateway.access.create("keyboard", list(Role))[1])
     file.write_text(
         f'gateway = "{made.endpoint}"\napi_key_file = "key"\nnode = "{made.node[0]}"\n'
-        f'deployment = "{made.deployment}"\nplace = {WHOLESALER}\ngln = "{made.gln}"\n'
+        f'deployment = "{made.deployment}"\nplace = {party}\ngln = "{made.gln}"\n'
     )
     return file
 
