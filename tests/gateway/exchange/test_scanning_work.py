@@ -272,6 +272,21 @@ def test_a_gateway_that_lets_nobody_in_or_refuses_loses_nothing(world: Any, coun
     assert f"SSCC {sscc_of_uri(pallet)}" in refused.lines
 
 
+def test_a_gateway_in_trouble_says_its_incident_once_and_the_job_waits(
+    world: Any, counter: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pallet, _, _ = world.pallet()
+    desk = counter(PLANT)
+    desk.scan("packtrace:unpack", pallet, "packtrace:done")
+    with monkeypatch.context() as patch:
+        patch.setattr(world[PLANT].gateway.capture, "capture", None)
+        (offline,) = desk.sent()
+        assert "incident's number" in " ".join(offline.lines)
+        assert desk.sent() == [], "not every few seconds"
+    assert [said.headline for said in desk.sent()] == ["unpacking: recorded", "online again"]
+    assert world[PLANT].place(pallet) == "UNPACKED"
+
+
 def arrived(world: Any, *, cases: int = 2) -> tuple[str, list[str]]:
     """A pallet that the wholesaler expects, with its cases."""
     pallet, boxes, _ = world.pallet(packs=cases, cases=cases)
