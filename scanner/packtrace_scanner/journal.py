@@ -7,6 +7,8 @@ when it is finished it is *ready*, and the gateway gets it as soon as it can be 
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -104,14 +106,13 @@ class Journal:
         values = (job.kind, job.state, _text(job.body), _text(job.answer) if job.answer else None, job.created, now)
         with self._writing():
             if job.id is None:
-                job.id = self._connection.execute(_INSERT, values).lastrowid
+                number = self._connection.execute(_INSERT, values).lastrowid
             else:
-                change = (
-                    "UPDATE job SET kind = ?, state = ?, body = ?, answer = ?, created = ?, updated = ? WHERE id = ?"
-                )
-                self._connection.execute(change, (*values, job.id))
+                number = job.id
+                self._connection.execute(_UPDATE, (*values, number))
             for code in job.body.get("packs", ()):
-                self._connection.execute("INSERT OR IGNORE INTO pack VALUES (?, ?)", (code, job.id))
+                self._connection.execute("INSERT OR IGNORE INTO pack VALUES (?, ?)", (code, number))
+        job.id = number
 
     def drop(self, job: Job) -> None:
         """Forget a job that is not finished."""
@@ -154,31 +155,20 @@ class Journal:
             for kind, body, state, answer, number, created in rows
         ]
 
-    def _writing(self) -> "_Writing":
-        return _Writing(self._lock, self._connection)
-
-
-class _Writing:
-    """One transaction, on disk when it ends without an error."""
-
-    def __init__(self, lock: threading.Lock, connection: sqlite3.Connection) -> None:
-        self._lock, self._connection = lock, connection
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One transaction, on disk when it ends without an error. Raises JournalError."""
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except BaseException:
-            self._lock.release()
-            raise
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        try:
-            if self._connection.in_transaction:  # a full disk ends it by itself
-                self._connection.execute("ROLLBACK" if kind else "COMMIT")
-        finally:
-            self._lock.release()
-        if isinstance(error, sqlite3.Error):
+            with self._lock:
+                self._connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield
+                    self._connection.execute("COMMIT")
+                except BaseException:
+                    if self._connection.in_transaction:  # a full disk ends it by itself
+                        self._connection.execute("ROLLBACK")
+                    raise
+        except sqlite3.Error as error:
             raise JournalError(f"nothing can be written down here ({error}): is the disk full?") from error
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from packtrace_scanner.answers import Mark, Said, Tell, listed, named
 from packtrace_scanner.gateway import Gateway, OfflineError, RefusedError
-from packtrace_scanner.journal import Job, Journal, State
+from packtrace_scanner.journal import Job, Journal, JournalError, State
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Sender:
         self._tell = tell
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._offline: str | None = None  # why, as it was told
+        self._trouble: str | None = None  # why nothing is sent, as it was told
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     def start(self) -> None:
@@ -60,24 +60,36 @@ class Sender:
         if job is None:
             return None
         try:
-            self._advance(job)
+            self._try(job)
         except OfflineError as error:
-            if error.message != self._offline:
-                said = (str(error.value),) if error.value else ()
-                lines = (error.message, *said, "what is scanned is kept here and sent when the gateway answers again")
-                self._tell(Said(Mark.QUESTION, "offline", lines))
-            self._offline = error.message
-            return OFFLINE_SECONDS
+            said = (str(error.value),) if error.value else ()
+            return self._later("offline", error.message, *said)
+        except JournalError as error:  # perhaps the gateway has done it: it is asked again, and does it once
+            return self._later("nothing can be written down", error.message)
+        if self._trouble:
+            self._trouble = None
+            self._tell(Said(Mark.GOOD, "it works again", ()))
+        return FOLLOW_SECONDS if job.state is State.SENT else 0.0
+
+    def _later(self, headline: str, why: str, *more: str) -> float:
+        """Try again, as often as it takes; said once. The seconds until then."""
+        if why != self._trouble:
+            last = "what is scanned is kept here and sent when this is over"
+            self._tell(Said(Mark.QUESTION, headline, (why, *more, last)))
+        self._trouble = why
+        return OFFLINE_SECONDS
+
+    def _try(self, job: Job) -> None:
+        try:
+            self._advance(job)
         except RefusedError as error:
             self._ended(job, State.REFUSED, {"refused": error.message, "about": error.value})
+        except (OfflineError, JournalError):
+            raise
         except Exception as error:
             log.exception("job %s cannot be sent", job.id)
             what = f"an error of this program: {type(error).__name__}"
             self._ended(job, State.REFUSED, {"refused": f"{what}; look at the gateway whether it is recorded"})
-        if self._offline:
-            self._offline = None
-            self._tell(Said(Mark.GOOD, "online again", ()))
-        return FOLLOW_SECONDS if job.state is State.SENT else 0.0
 
     def _advance(self, job: Job) -> None:
         if job.kind == DISPENSING:
@@ -114,10 +126,9 @@ def _outcome(job: Job) -> Said:
         if job.state is State.DONE:
             return Said(Mark.GOOD, f"{job.kind}: recorded", units[:3])
         about = (named(str(answer["about"])),) if answer.get("about") else ()
-        what_now = "all of it is kept here: packtrace:mend goes on with it, without what is wrong, or when it is mended"
-        return Said(
-            Mark.WRONG, f"{job.kind} was refused", (str(answer.get("refused")), *about, "of:", *units, what_now)
-        )
+        what_now = "it is kept here; packtrace:mend goes on with it, without what is wrong, or when the cause is gone"
+        lines = (str(answer.get("refused")), *about, "all that was scanned:", *units, what_now)
+        return Said(Mark.WRONG, f"{job.kind} was refused", lines)
     pack = job.body["pack"]
     lines = (
         f"GTIN {pack['gtin']}    serial {pack['serial']}",

@@ -102,7 +102,7 @@ class Task(ABC):
 
     @abstractmethod
     def _look(self, uri: str) -> Said:
-        """What a unit or pack is to this task; it is taken unless the answer is WRONG or AGAIN."""
+        """What a unit or pack is to this task; it is taken unless the answer is WRONG."""
 
     @abstractmethod
     def _call(self) -> dict[str, Any]:

@@ -59,8 +59,25 @@ def test_jobs_come_in_order_and_one_whose_outcome_is_open_comes_first(tmp_path: 
     assert journal.unfinished().id == open_.id  # type: ignore[union-attr]
     journal.drop(open_)
     assert journal.unfinished() is None
+    journal.write(open_)  # used again, it is a new one
+    assert journal.unfinished().id == open_.id  # type: ignore[union-attr]
+    one.body = {"packs": ["urn:x"]}
+    journal.write(one)
     journal.drop(one)  # finished: nothing is forgotten
     assert journal.waiting() == 1
+    assert journal.of_pack("urn:x", "a") is not None
+    journal.close()
+
+
+def test_what_was_refused_comes_oldest_first_and_until_somebody_goes_on_with_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    jobs = [Job(kind, {}, state) for kind, state in (("a", State.REFUSED), ("b", State.DONE), ("c", State.REFUSED))]
+    for job in jobs:
+        journal.write(job)
+    assert [job.kind for job in journal.refused()] == ["a", "c"]
+    jobs[0].state = State.OPEN
+    journal.write(jobs[0])
+    assert [job.kind for job in journal.refused()] == ["c"]
     journal.close()
 
 
@@ -104,4 +121,16 @@ def test_a_full_disk_is_said_and_leaves_the_journal_as_it_was(tmp_path: Path) ->
     with pytest.raises(JournalError, match="disk full"):
         journal.write(Job("b", {"units": ["x" * 100_000]}, State.READY))
     assert journal.waiting() == 1
+    journal.close()
+
+
+def test_a_disk_that_takes_nothing_is_said_and_what_is_written_later_is_there(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    job = Job("a", {}, State.READY)
+    journal._connection.execute("PRAGMA query_only=ON")
+    with pytest.raises(JournalError, match="nothing can be written down"):
+        journal.write(job)
+    journal._connection.execute("PRAGMA query_only=OFF")
+    journal.write(job)
+    assert journal.next().id == job.id  # type: ignore[union-attr]
     journal.close()

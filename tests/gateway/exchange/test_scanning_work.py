@@ -283,8 +283,22 @@ def test_a_gateway_in_trouble_says_its_incident_once_and_the_job_waits(
         (offline,) = desk.sent()
         assert "incident's number" in " ".join(offline.lines)
         assert desk.sent() == [], "not every few seconds"
-    assert [said.headline for said in desk.sent()] == ["unpacking: recorded", "online again"]
+    assert [said.headline for said in desk.sent()] == ["unpacking: recorded", "it works again"]
     assert world[PLANT].place(pallet) == "UNPACKED"
+
+
+def test_a_disk_that_is_full_when_the_answer_comes_makes_the_counter_ask_again(world: Any, counter: Make) -> None:
+    plant = world[PLANT]
+    pallet, _, _ = world.pallet()
+    desk = counter(PLANT)
+    desk.scan("packtrace:unpack", pallet, "packtrace:done")
+    journal = desk.parts.journal
+    journal._connection.execute("PRAGMA query_only=ON")
+    (said,) = desk.sent()
+    assert (said.headline, plant.place(pallet)) == ("nothing can be written down", "UNPACKED")
+    assert desk.sent() == []
+    journal._connection.execute("PRAGMA query_only=OFF")
+    assert [said.headline for said in desk.sent()] == ["unpacking: recorded", "it works again"]
 
 
 def arrived(world: Any, *, cases: int = 2) -> tuple[str, list[str]]:
