@@ -39,7 +39,7 @@ from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.effects import happened
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
 from packtrace_gateway.status.models import Operation, OperationUnit
-from packtrace_gateway.status.service import receipt_of
+from packtrace_gateway.status.outcomes import receipt_of
 
 INDEX = (
     BatchEventRow,

@@ -14,7 +14,7 @@ from packtrace_gateway.joint.models import JointCall, JointState
 from packtrace_gateway.joint.scene import Prospect, look
 from packtrace_gateway.joint.service import read
 from packtrace_gateway.ledger.follower import indexed
-from packtrace_gateway.status.service import REFUSAL_WORDS
+from packtrace_gateway.status.outcomes import REFUSAL_WORDS
 
 GROUND_WORDS = {
     "not_opened": "its party could not, or would not, show which packs it was about",

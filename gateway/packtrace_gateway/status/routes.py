@@ -13,7 +13,8 @@ from packtrace_gateway.access.models import Caller, Role
 from packtrace_gateway.gateway import Gateway, GatewayDependency, RowNumber
 from packtrace_gateway.ledger import service as ledger
 from packtrace_gateway.status.models import Operation, OperationUnit
-from packtrace_gateway.status.service import ON_ACKNOWLEDGEMENT, outcome_words, refusal_of
+from packtrace_gateway.status.outcomes import outcome_words, refusal_of
+from packtrace_gateway.status.service import ON_ACKNOWLEDGEMENT
 from packtrace_gateway.verify.routes import READERS, Code
 
 router = APIRouter(tags=["status"])

@@ -1,57 +1,42 @@
-"""Status changes: submitted to the chain, and shown as done only when the included call changed this very pack."""
+"""Status changes as people order them: submitted to the chain, whose answer `outcomes` keeps.
 
-from collections.abc import Collection, Mapping, Sequence
+One is shown as done only when the included call changed this very pack.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import ClassVar
 
 from sqlalchemy import select
 from sqlmodel import Session
 
-from packtrace.chain.contracts import Event as ChainEvent
 from packtrace.commit import merkle
 from packtrace.epcis.model import Event
 from packtrace.errors import LifecycleError
-from packtrace.facts import Refusal, Status
+from packtrace.facts import Status
 from packtrace.gs1 import sgln_uri, sgtin_uri
-from packtrace.receipt import MAX_UNITS, REFUSED, UNIT_BYTES, Receipt
+from packtrace.receipt import MAX_UNITS, UNIT_BYTES
 from packtrace.rules import RULE, ItemState, Place
 from packtrace.scan import Scan
-from packtrace.verdict import STATUS_WORDS, Headline
+from packtrace.verdict import Headline
 from packtrace_gateway.access.models import Caller
 from packtrace_gateway.capture.service import CaptureService
 from packtrace_gateway.db import Database
 from packtrace_gateway.events.store import EventStore
 from packtrace_gateway.ledger.models import CallKind
 from packtrace_gateway.ledger.service import UnitCall, undone
-from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import OutboxRow
-from packtrace_gateway.outbox.service import Handler, Outbox
-from packtrace_gateway.problems import NotFoundError
+from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.settings import Settings
 from packtrace_gateway.status.models import Operation, OperationUnit
+from packtrace_gateway.status.outcomes import GONE, Changed, Outcomes, Reversed, is_changed, operation_of, receipt_of
 from packtrace_gateway.verify.service import Verified, VerifyService
 
 # Headlines with which a change is not sent: the code in hand is not the pack whose status would change.
 NEVER = (Headline.EVIDENCE_BROKEN, Headline.WRONG_DATA, Headline.UNKNOWN_SERIAL)
 # Headlines that a person may override, naming them.
 ON_ACKNOWLEDGEMENT = (Headline.CUSTODY_GAP, Headline.NOT_VERIFIED)
-# What the packs' EPCIS event says (CBV 2.0, sections 7.1 and 7.2).
-STEPS = {
-    Status.SUPPLIED: ("dispensing", "dispensed"),
-    Status.DESTROYED: ("destroying", "destroyed"),
-    Status.EXPORTED: ("shipping", "inactive"),
-    Status.SAMPLED: ("sampling", "inactive"),
-    Status.FREE_SAMPLE: ("sampling", "inactive"),
-    Status.STOLEN: ("inspecting", "stolen"),
-    Status.LOCKED: ("holding", "unavailable"),
-    Status.SUSPECT: ("inspecting", "non_sellable_other"),
-}
-REVERSED = ("stocking", "sellable_accessible")
-"""The pack was not given away: it is on the shelf."""
-# After these the pack is not there any more.
-GONE = (Status.SUPPLIED, Status.DESTROYED, Status.EXPORTED, Status.SAMPLED, Status.FREE_SAMPLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +95,9 @@ class StatusService:
         self._outbox = outbox
         self._capture = capture
         self._verify = verify
-        outbox.register("PackLedger", "changeStatus", _Changed(self))
-        outbox.register("PackLedger", "reverseStatus", _Reversed(self))
+        outcomes = Outcomes(settings.gln, store, capture)
+        outbox.register("PackLedger", "changeStatus", Changed(outcomes))
+        outbox.register("PackLedger", "reverseStatus", Reversed(outcomes))
 
     def change(
         self, scans: Sequence[Scan], to: Status, caller: Caller, acknowledged: str | None, request: str | None = None
@@ -168,7 +154,7 @@ class StatusService:
         if operation is None:
             return None
         number: int = operation.id or 0
-        if (operation.to, [unit.uri for unit in self._operation(session, number)[1]]) != (int(to), list(uris)):
+        if (operation.to, [unit.uri for unit in operation_of(session, number)[1]]) != (int(to), list(uris)):
             message = f"operation {number} has this name, and is another; give each request a name of its own"
             raise LifecycleError(message, field="request", value=request, rule=RULE)
         return number
@@ -180,12 +166,12 @@ class StatusService:
         13).
         """
         with self._database.write() as session:
-            operation, units = self._operation(session, number)
+            operation, units = operation_of(session, number)
             if operation.state != "done" or operation.reverses is not None:
                 raise NotReversibleError(
                     "only a change that is done can be reversed", field="id", value=operation.state, rule=RULE
                 )
-            changed = [unit for unit in units if _is_changed(unit)]
+            changed = [unit for unit in units if is_changed(unit)]
             if not changed:
                 raise NotReversibleError(
                     "this operation changed no pack; there is nothing to reverse", field="id", value=number, rule=RULE
@@ -226,14 +212,14 @@ class StatusService:
     def operation(self, number: int) -> tuple[Operation, list[OperationUnit]]:
         """An operation as it stands. Raises NotFoundError."""
         with self._database.read() as session:
-            return self._operation(session, number)
+            return operation_of(session, number)
 
     def undone(self, operation: Operation, units: Sequence[OperationUnit]) -> dict[int, UnitCall]:
         """By unit: what took back what this operation did, by the followed chain: reversal, restoration or lift."""
         if operation.receipt is None:
             return {}
         with self._database.read() as session:
-            found = {unit.unit: undone(session, unit.unit, operation.receipt) for unit in units if _is_changed(unit)}
+            found = {unit.unit: undone(session, unit.unit, operation.receipt) for unit in units if is_changed(unit)}
         return {unit: call for unit, call in found.items() if call is not None}
 
     def found(self, number: int, uris: Sequence[str]) -> None:
@@ -272,9 +258,9 @@ class StatusService:
     def _reversed(self, session: Session, number: int) -> set[str]:
         """The packs of an operation that were given back, or are about to be."""
         query = select(Operation.id).where(Operation.reverses == number, Operation.state != "refused")  # type: ignore
-        found = [self._operation(session, reversal) for reversal in session.execute(query).scalars()]
+        found = [operation_of(session, reversal) for reversal in session.execute(query).scalars()]
         return {
-            unit.uri for reversal, units in found for unit in units if reversal.state == "pending" or _is_changed(unit)
+            unit.uri for reversal, units in found for unit in units if reversal.state == "pending" or is_changed(unit)
         }
 
     def _lane(self, session: Session, uris: Sequence[str]) -> int:
@@ -326,125 +312,6 @@ class StatusService:
             session.add(OperationUnit(operation=operation.id, position=position, uri=uri, unit=unit))
         return operation.id
 
-    def _operation(self, session: Session, number: int) -> tuple[Operation, list[OperationUnit]]:
-        operation = session.get(Operation, number)
-        if operation is None:
-            raise NotFoundError("there is no such operation", field="id", value=number)
-        query = select(OperationUnit).where(OperationUnit.operation == number).order_by(OperationUnit.position)  # type: ignore[arg-type]
-        return operation, list(session.execute(query).scalars())
-
-    # ---- what became of it; called by the handlers, in their transaction ----
-
-    def settle(
-        self,
-        session: Session,
-        row: OutboxRow,
-        outcomes: bytes | None,
-        found: Mapping[int, int] = MappingProxyType({}),
-        error: str | None = None,
-    ) -> Operation:
-        """Keep what the call did (None: nothing yet); `found` are the statuses that refused units keep."""
-        query = select(Operation).where(Operation.outbox == row.id)  # type: ignore[arg-type]
-        operation: Operation = session.execute(query).scalar_one()
-        _, units = self._operation(session, operation.id or 0)
-        operation.state = "refused" if error else "pending" if outcomes is None else "done"
-        operation.error, operation.time = error, row.block_time
-        if operation.reverses is None:
-            operation.receipt = None if outcomes is None else row.digest
-        before = {unit.uri for unit in units if _is_changed(unit)}
-        for unit in units:
-            unit.outcome = None if outcomes is None else outcomes[unit.position]
-            unit.found = found.get(unit.unit)
-            session.add(unit)
-        session.add(operation)
-        after = {unit.uri for unit in units if _is_changed(unit)}
-        if operation.reverses is not None:
-            self._move(session, after - before, Place.GONE, Place.HERE)
-            self._move(session, before - after, Place.HERE, Place.GONE)
-        elif Status(operation.to) in GONE:
-            self._move(session, after - before, Place.HERE, Place.GONE)
-            self._move(session, before - after, Place.GONE, Place.HERE)
-        return operation
-
-    def _move(self, session: Session, uris: Collection[str], start: Place, end: Place) -> None:
-        """Those of the packs that are recorded at `start` are loose at `end` from now on."""
-        moved = [uri for uri, state in self._store.states(session, uris).items() if state.place is start]
-        self._store.put_inside(session, moved, None, end)
-
-    def record(self, session: Session, operation: Operation) -> None:
-        """The change is final: record it as an EPCIS event of the packs that were changed."""
-        _, units = self._operation(session, operation.id or 0)
-        changed = [unit.uri for unit in units if _is_changed(unit)]
-        if not changed or operation.event is not None:
-            return
-        step = REVERSED if operation.reverses else STEPS[Status(operation.to)]
-        time = datetime.fromtimestamp(operation.time or 0, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-        event = Event(
-            type="ObjectEvent",
-            action="DELETE" if Status(operation.to) in GONE else "OBSERVE",
-            event_time=time,
-            event_time_zone_offset="+00:00",
-            biz_step=step[0],
-            disposition=step[1],
-            read_point=sgln_uri(self._settings.gln),
-            epcs=changed,
-        )
-        operation.event = self._capture.record(session, event)
-        session.add(operation)
-
-
-def receipt_of(party: int, operation: Operation, units: Sequence[OperationUnit]) -> Receipt:
-    """The receipt of an operation that is done, as the chain has its hash; `units` in their order."""
-    assert operation.receipt is not None and operation.time is not None  # noqa: PT018
-    return Receipt(
-        operation.receipt,
-        party,
-        Status(operation.to),
-        operation.time,
-        operation.openings,
-        b"".join(unit.unit.to_bytes(UNIT_BYTES, "big") for unit in units),
-        bytes(unit.outcome or 0 for unit in units),
-    )
-
-
-class _Changed(Handler):
-    """What becomes of `changeStatus`."""
-
-    event = "StatusChanged"
-
-    def __init__(self, service: StatusService) -> None:
-        self._service = service
-
-    def on_included(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
-        self._settle(session, row, events)
-
-    def on_final(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> None:
-        self._service.record(session, self._settle(session, row, events))
-
-    def _settle(self, session: Session, row: OutboxRow, events: Sequence[ChainEvent]) -> Operation:
-        own = next(entry for entry in events if entry.event == self.event and self._is_ours(entry, row))
-        found = {entry.args["unit"]: entry.args["found"] for entry in events if entry.event == "Conflict"}
-        return self._service.settle(session, row, own.args["outcomes"], found)
-
-    def on_retracted(self, session: Session, row: OutboxRow) -> None:
-        self._service.settle(session, row, None)
-
-    def on_reverted(self, session: Session, row: OutboxRow) -> None:
-        self._service.settle(session, row, None, error=f"{row.error_name}: {row.error_text}")
-
-    def _is_ours(self, entry: ChainEvent, row: OutboxRow) -> bool:
-        return bool(entry.args["id"] == row.digest)
-
-
-class _Reversed(_Changed):
-    """What becomes of `reverseStatus`: its event names the receipt that was reversed."""
-
-    event = "StatusReversed"
-
-    def _is_ours(self, entry: ChainEvent, row: OutboxRow) -> bool:
-        (number, *_), *_ = calls.load(row.args)
-        return bool(entry.args["id"] == number)
-
 
 def _check_unique(scans: Sequence[Scan]) -> None:
     """One pack twice in a call would be a conflict with itself, and a false alarm."""
@@ -458,43 +325,3 @@ def _check_unique(scans: Sequence[Scan]) -> None:
                 rule=RULE,
             )
         known.add((scan.gtin, scan.serial))
-
-
-def _is_changed(unit: OperationUnit) -> bool:
-    """Whether the included call changed this pack."""
-    return unit.outcome is not None and unit.outcome < REFUSED
-
-
-def refusal_of(unit: OperationUnit) -> tuple[Refusal, Status | None]:
-    """Why the included call left the pack as it was, and the status that it found where that is why."""
-    if unit.outcome is None or unit.outcome < REFUSED:
-        return Refusal.NONE, None
-    refusal = Refusal(unit.outcome & ~REFUSED)
-    if refusal is Refusal.WRONG_STATUS and unit.found is not None:
-        return refusal, Status(unit.found)
-    return refusal, None
-
-
-def outcome_words(unit: OperationUnit, operation: Operation) -> str:
-    """What became of one pack, in words."""
-    to = Status(operation.to)
-    if unit.outcome is None:
-        return "refused: the whole call was turned away" if operation.state == "refused" else "pending"
-    refusal, found = refusal_of(unit)
-    if refusal is Refusal.NONE:
-        words = {Status.SUPPLIED: "dispensed", Status.ACTIVE: "available again"}
-        return words.get(to, to.name.lower().replace("_", " "))
-    return f"refused: {REFUSAL_WORDS[refusal] if found is None else STATUS_WORDS.get(found, 'active')}"
-
-
-REFUSAL_WORDS = {
-    Refusal.WRONG_STATUS: "its status does not allow this",
-    Refusal.UNKNOWN_UNIT: "the chain does not know this pack",
-    Refusal.NOT_RELEASED: "the batch is not released",
-    Refusal.EXPIRED: "the pack is expired",
-    Refusal.RECALLED: "the lot is recalled",
-    Refusal.NOT_ALLOWED: "this party may not do this",
-    Refusal.NOT_CHANGED_HERE: "this operation did not change the pack",
-    Refusal.ALREADY_REVERSED: "it was reversed, or restored, before",
-    Refusal.DUPLICATE: "another pack has its serial",
-}

@@ -4,7 +4,7 @@ import pytest
 
 from packtrace.epcis.vocabulary import BIZ_STEP, DISPOSITION
 from packtrace_gateway.exchange import voids
-from packtrace_gateway.status.service import REVERSED, STEPS
+from packtrace_gateway.status.outcomes import REVERSED, STEPS
 
 
 @pytest.mark.parametrize(("step", "disposition"), [*STEPS.values(), REVERSED])
