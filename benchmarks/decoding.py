@@ -12,7 +12,16 @@ from itertools import islice
 import cv2
 import zxingcpp
 
-from benchmarks.hard_pictures import FIGURES_SEED, KINDS, PICTURES, Picture, easy_pictures, empty_pictures, pictures
+from benchmarks.hard_pictures import (
+    FIGURES_SEED,
+    KINDS,
+    MORE_KINDS,
+    PICTURES,
+    Picture,
+    easy_pictures,
+    empty_pictures,
+    pictures,
+)
 from benchmarks.measuring import Bench, Figure, at_least, at_most
 from packtrace_scanner.decoders import Decoder
 from packtrace_scanner.reading import is_item
@@ -50,6 +59,8 @@ def measure(bench: Bench) -> Iterator[Figure]:
     cv2.setNumThreads(1)
     try:
         yield from _hard(count)
+        for kind in MORE_KINDS:
+            yield from _more(kind, count)
         easy = _tally(easy_pictures(FIGURES_SEED, count))
         yield Figure("an easy frame, mean", easy.mean, "ms", EASY)
         yield Figure("codes in easy frames that were read", easy.percent, "%", at_least(100))
@@ -78,6 +89,18 @@ def _hard(count: int) -> Iterator[Figure]:
     yield Figure("wrong reads in hard frames", total.wrong, "readings", NONE)
 
 
+def _more(kind: str, count: int) -> Iterator[Figure]:
+    """A kind beside the 408 codes: read at once, and by the thorough search that the background makes."""
+    made = list(pictures(FIGURES_SEED, (kind,), count))
+    quick, thorough = _tally(made), _tally(made, thorough=True)
+    yield Figure(f"codes read, {kind}", quick.percent, "%")
+    yield Figure(f"codes read, {kind}, thorough", thorough.percent, "%")
+    yield Figure(f"the same with zxing-cpp alone, {kind}", _plain(made).percent, "%")
+    yield Figure(f"a frame, {kind}, mean", quick.mean, "ms")
+    yield Figure(f"a frame, {kind}, thorough, mean", thorough.mean, "ms")
+    yield Figure(f"wrong reads, {kind}", quick.wrong + thorough.wrong, "readings", NONE)
+
+
 def _add(total: _Tally, part: _Tally) -> None:
     total.codes += part.codes
     total.read += part.read
@@ -85,13 +108,14 @@ def _add(total: _Tally, part: _Tally) -> None:
     total.taken += part.taken
 
 
-def _tally(made: Iterable[Picture]) -> _Tally:
-    """Each picture as one frame of a live source. Only certain readings of Data Matrix count, wrong ones all."""
+def _tally(made: Iterable[Picture], *, thorough: bool = False) -> _Tally:
+    """Each picture as one frame of a live source, or searched as the background does it. Only certain readings of
+    Data Matrix count, wrong ones all."""
     tally = _Tally()
     decoder = Decoder(is_item, clock=time.process_time)
     for picture in made:
         begun = time.process_time()
-        readings = decoder.read_live(picture.gray)
+        readings = (decoder.read if thorough else decoder.read_live)(picture.gray)
         tally.taken.append((time.process_time() - begun) * 1000)
         truth = {code.text for code in picture.codes}
         matrix = [reading for reading in readings if reading.is_matrix]

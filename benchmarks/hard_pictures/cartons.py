@@ -14,9 +14,7 @@ Print = NDArray[np.uint8]
 _FINE = 2
 """Pixels of a carton's face for one of the picture: print is finer than the camera sees."""
 
-_WORDS = (
-    "mg film-coated tablets oral use read the package leaflet before store below 25 °C keep out of sight of".split()
-)
+_WORDS = ("mg", "film-coated", "tablets", "oral use", "read the", "leaflet", "before", "store below", "25 C", "sight")
 _LEAST, _MOST = 5, 14
 """Cartons beneath the uppermost one."""
 

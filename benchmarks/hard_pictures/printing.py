@@ -64,7 +64,7 @@ class Look:
 
 
 def element_string(chance: np.random.Generator, rectangle: str | None = None) -> Data:
-    """A medicine pack's data, bracketed and as a decoder gives it; of it, what a rectangle of this size has room for."""
+    """A medicine pack's data, bracketed and as a decoder gives it: as much of it as fits a rectangle of this size."""
     gtin = with_check_digit("04" + "".join(map(str, chance.integers(0, 10, 11))))
     expiry = f"{chance.integers(27, 32)}{chance.integers(1, 13):02}{chance.integers(1, 29):02}"
     serial = "".join(chance.choice(list(ALPHABET), chance.integers(8, 17)))

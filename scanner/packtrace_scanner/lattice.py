@@ -44,7 +44,13 @@ _DASHED = 4.0
 """A dashed edge counts fully from a fourth of the usual contrast on: blur leaves no more of it."""
 _LEAST_FINDER = 0.78
 _SIDES = (0.6, 1.6)
-"""A symbol's side in sides of the region."""
+"""A symbol's longer side in sides of the region."""
+_ROOM = 1.75
+"""Sides of the region in which a finder is looked for."""
+_WIDEST = 64
+"""Modules; the side of the widest window in which a finder is looked for."""
+_SURE_FINDER = 0.93
+"""A finder that fits so well is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +94,20 @@ def lattices(gray: Gray, region: Region) -> list[Lattice]:
     return found
 
 
-def grids(gray: Gray, lattice: Lattice, most: int = 2) -> list[Grid]:
-    """The grids of the symbols that may lie on this lattice, the likeliest first."""
-    grown = _grown(gray, lattice)
-    if grown is None:
+def grids(gray: Gray, lattice: Lattice, most: int = 2, *, beyond: bool = False) -> list[Grid]:
+    """The grids of the symbols that may lie on this lattice, the likeliest first.
+
+    Rectangles of which the region shows but a part are looked for only if asked to look `beyond` it.
+    """
+    matrix = _grown(gray, lattice)
+    if matrix is None:
         return []
-    matrix, patch = grown
-    return _found(matrix, patch, lattice.region, most)
+    region, pitch = lattice.region, math.sqrt(max(abs(np.linalg.det(matrix[:2, :2] / matrix[2, 2])), 1.0))
+    found = _found(gray, matrix, _within(region, pitch), _reach(_ROOM * region.side / pitch), most)
+    if beyond and not (found and found[0].fit > _SURE_FINDER):
+        found += _found(gray, matrix, _beyond(region, pitch), _WIDEST, most)
+        found.sort(key=lambda grid: -grid.fit)
+    return found[:most]
 
 
 def _middle(gray: Gray, matrix: Matrix, region: Region) -> Lattice:
@@ -177,8 +190,8 @@ def _pairs(lines: list[_Line]) -> list[tuple[_Line, _Line]]:
     return [(one, other) for _, one, other in found[:4]]
 
 
-def _grown(gray: Gray, lattice: Lattice) -> tuple[Matrix, Real] | None:
-    """The lattice followed outward from the middle of the region, and the picture on it; None if it was none."""
+def _grown(gray: Gray, lattice: Lattice) -> Matrix | None:
+    """The lattice followed outward from the middle of the region; None if it was none."""
     matrix = lattice.matrix
     for side in _GROWTH:
         away = _shift(-side / 2 + 0.5, -side / 2 + 0.5)
@@ -190,34 +203,48 @@ def _grown(gray: Gray, lattice: Lattice) -> tuple[Matrix, Real] | None:
         if side == _GROWTH[1] and _change(dark) < _LEAST_CHANGE_GROWN:
             return None
         matrix = window @ aligned(patch, dark, light, reach, affine=side < 15) @ np.linalg.inv(away)
-    side = _reach(matrix, lattice.region)
-    matrix = matrix @ _shift(-side / 2, -side / 2)
-    return matrix @ _shift(-EDGE, -EDGE), rectified(gray, matrix, side, side)
+    return matrix
 
 
 def _shift(x: float, y: float) -> Matrix:
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
 
 
-def _reach(matrix: Matrix, region: Region) -> int:
-    """Modules across the region with room to spare; even."""
-    scale = abs(np.linalg.det(matrix[:2, :2] / matrix[2, 2]))
-    modules = 1.75 * region.side / math.sqrt(max(scale, 1.0))
-    return int(min(64, max(20, modules))) // 2 * 2
+def _reach(modules: float) -> int:
+    """As many modules across, within limits; even."""
+    return int(min(_WIDEST, max(20, modules))) // 2 * 2
 
 
-def _found(matrix: Matrix, patch: Real, region: Region, most: int) -> list[Grid]:
-    """Where a finder fits among the modules, best first."""
+def _within(region: Region, pitch: float) -> list[Size]:
+    """The sizes of symbols that a region with modules of this pitch shows whole."""
+    wide = [(size, pitch * max(size.rows, size.columns) / region.side) for size in SIZES]
+    return [size for size, side in wide if _SIDES[0] < side < _SIDES[1]]
+
+
+def _beyond(region: Region, pitch: float) -> list[Size]:
+    """The sizes of rectangles that are not higher than a region with modules of this pitch, but longer."""
+    return [
+        size
+        for size in SIZES
+        if size.rows != size.columns
+        and pitch * size.rows / region.side < _SIDES[1]
+        and size.columns * pitch > region.side
+    ]
+
+
+def _found(gray: Gray, matrix: Matrix, sizes: list[Size], side: int, most: int) -> list[Grid]:
+    """Where a finder of one of these sizes fits in a window of `side` modules around the middle, best first."""
+    matrix = matrix @ _shift(-side / 2, -side / 2)
+    patch = rectified(gray, matrix, side, side)
+    matrix = matrix @ _shift(-EDGE, -EDGE)
     plain, crisp = contrasted(sampled(patch)), contrasted(sharper(patch, 0.5))
     soft = np.clip((plain + crisp) * 1.25, -1, 1)
-    pitch = math.sqrt(abs(np.linalg.det(matrix[:2, :2] / matrix[2, 2])))
     found = []
     for turn in range(4):
         turned = np.ascontiguousarray(np.rot90(soft, turn))
         down, across = _sums(turned, 0), _sums(turned, 1)
-        for size in SIZES:
-            wide = pitch * max(size.rows, size.columns) / region.side
-            if not _SIDES[0] < wide < _SIDES[1] or max(size.rows, size.columns) > turned.shape[0]:
+        for size in sizes:
+            if max(size.rows, size.columns) > turned.shape[0]:
                 continue
             score = _fit(down, across, size, turned.shape[0])
             for sign in (1, -1):

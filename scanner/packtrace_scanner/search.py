@@ -20,7 +20,7 @@ from packtrace_scanner.dmtx import Libdmtx, LibdmtxMissingError
 from packtrace_scanner.grid import Grid, Solved, solve
 from packtrace_scanner.images import Gray
 from packtrace_scanner.lattice import Lattice, grids, lattices
-from packtrace_scanner.regions import Region, regions
+from packtrace_scanner.regions import Region, hidden_regions, regions
 from packtrace_scanner.symbols import Reading, covers
 
 Clock = Callable[[], float]
@@ -29,6 +29,8 @@ Way = Callable[[Gray, float], Gray]
 
 MOST_REGIONS, FIRST_REGIONS = 14, 7
 """Places that are looked at in one frame, and those of them that are looked at first, in every way."""
+MOST_HIDDEN = 12
+"""Places among print, or for long symbols, that a thorough search looks at where all others held none."""
 MOST_BESIDE_ONE = 3
 """Places that are looked at in a frame in which the quick look read one symbol."""
 MOST_CROPS = 2
@@ -97,12 +99,14 @@ class Search:
         self._look(work, places[:FIRST_REGIONS], thorough)
         if thorough or not work.nothing:
             self._look(work, places[FIRST_REGIONS:], thorough)
+        if thorough and work.nothing and not deadline.passed(_LATTICE_SHARE):
+            self._look(work, hidden_regions(gray, MOST_HIDDEN), thorough)
         return work.found
 
     def _look(self, work: "_Work", places: Sequence[Region], thorough: bool) -> None:
         """Try everything at these places, the cheapest first."""
         work.read_crops(places, _WAYS[:1])
-        work.follow_lattices(places)
+        work.follow_lattices(places, thorough=thorough)
         work.refit()
         if work.nothing:
             work.read_crops(places[:MOST_CROPS], _WAYS[1:])
@@ -140,7 +144,7 @@ class _Work:
         """Whether the quick look read a Data Matrix, alone, and the search no other yet: so are most easy frames."""
         return not self.found and sum(reading.is_matrix for reading in self.known) == 1
 
-    def follow_lattices(self, wave: Sequence[Region]) -> None:
+    def follow_lattices(self, wave: Sequence[Region], *, thorough: bool) -> None:
         """Find each place's lattice, and on it the finder; decode what is plain."""
         candidates: list[Lattice] = []
         for place in filter(self.is_open, wave):
@@ -154,7 +158,7 @@ class _Work:
                 continue
             if candidate.change > _HOPEFUL_CHANGE:
                 self._hope.add(candidate.region)
-            for grid in grids(self.gray, candidate):
+            for grid in grids(self.gray, candidate, beyond=thorough):
                 self._hope.add(candidate.region)
                 if grid.fit > _HOPEFUL_FIT:
                     self._hopeful.append((candidate.region, grid))

@@ -12,6 +12,7 @@ import zxingcpp
 
 from benchmarks.hard_pictures import (
     KINDS,
+    MORE_KINDS,
     TUNING_SEED,
     Picture,
     easy_pictures,
@@ -20,6 +21,7 @@ from benchmarks.hard_pictures import (
     picture,
     symbol,
 )
+from benchmarks.hard_pictures.printing import RECTANGLES
 from packtrace_scanner import dmtx, search, zxing
 from packtrace_scanner.confirmation import confirmed
 from packtrace_scanner.decoders import Decoder
@@ -66,6 +68,23 @@ def test_truth_of_a_picture_is_what_another_decoder_reads_in_it_and_where() -> N
         assert (found.symbology_identifier, found.text) == ("]d2", code.text)
         assert found.position.top_left.x == pytest.approx(code.corners[0][0], abs=PIXELS)
         assert found.position.top_left.y == pytest.approx(code.corners[0][1], abs=PIXELS)
+
+
+def test_each_rectangular_size_is_drawn_and_another_decoder_reads_it() -> None:
+    for size in RECTANGLES:
+        bracketed, text = element_string(np.random.default_rng(7), size)
+        modules = symbol(bracketed, size)
+        assert f"{modules.shape[0]}x{modules.shape[1]}" == size
+        drawn = np.pad(np.where(modules, 0, 255), 2, constant_values=255).astype(np.uint8)
+        (found,) = zxingcpp.read_barcodes(drawn.repeat(4, 0).repeat(4, 1), text_mode=zxingcpp.TextMode.Plain)
+        assert (found.symbology_identifier, found.text) == ("]d2", text)
+
+
+def test_old_kinds_are_the_pictures_that_they_were() -> None:
+    """Kinds that are added come behind: the 408 codes of the figures stay comparable."""
+    sums = [int(picture(kind, TUNING_SEED, 0).gray.sum()) for kind in ("rotation", "scratches", "everything")]
+    assert sums == [165_057_752, 187_962_444, 110_401_244]
+    assert list(MORE_KINDS) == ["cluttered ground", "rectangular"]
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +154,28 @@ def test_libdmtx_reads_what_no_other_stage_does(monkeypatch: pytest.MonkeyPatch)
     ]
     monkeypatch.setattr(search._Work, "ask_libdmtx", lambda *_, **__: None)
     assert decoder().read(made.gray) == []
+
+
+@pytest.mark.parametrize(("kind", "number"), [("rectangular", 23), ("cluttered ground", 34)])
+def test_thorough_search_finds_what_lies_hidden(kind: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among print, or longer than the windows are: places that only a still picture or the background has time for."""
+    made = picture(kind, TUNING_SEED, number)
+    assert [(reading.text, reading.certain) for reading in decoder().read(made.gray) if reading.is_matrix] == [
+        (made.codes[0].text, True)
+    ]
+    monkeypatch.setattr(search, "hidden_regions", lambda *_: [])
+    assert not any(reading.is_matrix for reading in decoder().read(made.gray))
+
+
+def test_new_kinds_are_read_and_never_wrong() -> None:
+    codes = read = 0
+    for made in (picture(kind, TUNING_SEED, number) for kind in MORE_KINDS for number in range(6)):
+        truth = {code.text for code in made.codes}
+        found = [reading for reading in decoder().read(made.gray) if reading.is_matrix]
+        assert {reading.text for reading in found} <= truth, f"read wrong in {made.kind}"
+        codes += len(truth)
+        read += sum(reading.certain for reading in found)
+    assert read >= 0.8 * codes
 
 
 @pytest.mark.parametrize("seed", [TUNING_SEED, OTHER_SEED])
