@@ -19,8 +19,8 @@ from packtrace_scanner import zxing
 from packtrace_scanner.confirmation import confirmed
 from packtrace_scanner.images import Gray
 from packtrace_scanner.search import Clock, Search
+from packtrace_scanner.second_opinion import SecondOpinion, without_disputed
 from packtrace_scanner.symbols import Reading, merge, outline
-from packtrace_scanner.zbar import ZBar, ZBarMissingError
 
 __all__ = ["FRAME_LIMIT", "STILL_LIMIT", "Decoder", "Reading", "merge", "outline"]
 
@@ -53,16 +53,14 @@ class Decoder:
         clock: Clock = time.perf_counter,
     ) -> None:
         self._wanted = wanted
-        self._tell = tell
         self._clock = clock
         self._search = Search(clock, tell)
-        self._zbar: ZBar | None = None
-        self._zbar_tried = False
+        self._second = SecondOpinion(tell)
         self._turn = 0
         turned: list[Stage] = [partial(_turned, degrees) for degrees in _TURNS]
-        self._harder: tuple[Stage, ...] = (_smaller, _inverted, *turned, self._zbar_read)
+        self._harder: tuple[Stage, ...] = (_smaller, _inverted, *turned, self._second.read)
         # A hand holds a label obliquely more often than light on dark.
-        oblique: tuple[Stage, ...] = (*turned, self._zbar_read, _smaller, _inverted)
+        oblique: tuple[Stage, ...] = (*turned, self._second.read, _smaller, _inverted)
         self._turns = tuple(stage for one in oblique for stage in (one, zxing.read))
 
     def read(self, gray: Gray, limit: float = STILL_LIMIT) -> list[Reading]:
@@ -82,7 +80,7 @@ class Decoder:
         self, gray: Gray, limit: float, first: Stage, harder: Iterable[Stage], *, thorough: bool = False
     ) -> list[Reading]:
         begun = self._clock()
-        found = [confirmed(gray, reading) for reading in first(gray)]
+        found = self._checked(gray, first(gray))
         left = limit - (self._clock() - begun)
         found = merge(found + self._search.find(gray, found, left, thorough=thorough))
         for stage in harder:
@@ -90,22 +88,13 @@ class Decoder:
                 break
             if self._clock() - begun > limit:
                 break
-            found = merge(found + [confirmed(gray, reading) for reading in stage(gray)])
-        return found
+            found = merge(found + self._checked(gray, stage(gray)))
+        return without_disputed(found)
 
-    def _zbar_read(self, gray: Gray) -> list[Reading]:
-        if not self._zbar_tried:
-            self._zbar_tried = True
-            try:
-                self._zbar = ZBar()
-            except ZBarMissingError as missing:
-                self._tell(str(missing))
-        if self._zbar is None:
-            return []
-        return [
-            Reading(symbol.identifier, symbol.data.decode("utf-8", "replace"), outline(symbol.points), "libzbar")
-            for symbol in self._zbar.read(gray)
-        ]
+    def _checked(self, gray: Gray, readings: Iterable[Reading]) -> list[Reading]:
+        """The readings, each certain if a second decoding of its place says the same."""
+        opinions = (self._second.checked(gray, confirmed(gray, reading)) for reading in readings)
+        return [opinion for opinion in opinions if opinion is not None]
 
 
 def _upright(gray: Gray) -> list[Reading]:

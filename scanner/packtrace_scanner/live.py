@@ -22,23 +22,29 @@ PATIENCE = 5
 
 
 class Agreement:
-    """Lets a reading that is not certain count only when two frames say it."""
+    """Lets a reading that is not certain count only when two frames say it: of a bar code, and two decoders.
+
+    Damage stays where it is from frame to frame. The error correction of a matrix symbol notices it; the one check
+    character of a bar code may not, and one decoder would be wrong in the same way again.
+    """
 
     def __init__(self) -> None:
         self._frame = 0
-        self._said: dict[tuple[str, str], int] = {}
+        self._said: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}  # since which frame, by whom
 
     def counted(self, readings: Iterable[Reading]) -> list[Reading]:
         """The readings of the next frame that count."""
         self._frame += 1
-        self._said = {said: frame for said, frame in self._said.items() if self._frame - frame <= AGREE_WITHIN}
+        self._said = {said: entry for said, entry in self._said.items() if self._frame - entry[0] <= AGREE_WITHIN}
         counted = []
         for reading in readings:
             said = (reading.symbology, reading.text)
-            if reading.certain or self._said.get(said, self._frame) < self._frame:
+            since, by = self._said.get(said, (self._frame, frozenset[str]()))
+            by |= reading.decoders
+            if reading.certain or (since < self._frame and (len(by) > 1 or not reading.is_linear)):
                 counted.append(reading)
             if not reading.certain:
-                self._said.setdefault(said, self._frame)
+                self._said[said] = since, by
         return counted
 
 

@@ -151,10 +151,13 @@ class _Tensor:
         )
         into = cv2.getRotationMatrix2D((columns / 2, rows / 2), degrees, 1.0)
         into[:, 2] += (wide - columns) / 2, (high - rows) / 2
-        parts = (cv2.warpAffine(part, into, (wide, high)) for part in (self.full, self.upright, self.slanted))
         back = cv2.invertAffineTransform(into).astype(np.float64)
         back[:, 2] *= 2 * _COARSE
-        return _Tensor(*(part.astype(np.float32, copy=False) for part in parts)), back
+
+        def put(part: Real) -> Real:
+            return cv2.warpAffine(part, into, (wide, high)).astype(np.float32, copy=False)
+
+        return _Tensor(put(self.full), put(self.upright), put(self.slanted)), back
 
 
 def _tensor(gray: Gray) -> _Tensor:
@@ -163,7 +166,7 @@ def _tensor(gray: Gray) -> _Tensor:
     down = cv2.Sobel(half, cv2.CV_32F, 0, 1, ksize=3)
     wide, high, both = (_half(product) for product in (across * across, down * down, across * down))
     strength = wide + high
-    share = 1 / (strength + 3.0 * float(np.median(strength)) + 60.0)
+    share = (1 / (strength + 3.0 * float(np.median(strength)) + 60.0)).astype(np.float32)
     return _Tensor(strength * share, (wide - high) * share, 2 * both * share)
 
 

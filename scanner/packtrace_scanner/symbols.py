@@ -29,8 +29,8 @@ class Reading:
     """What one symbol says.
 
     `symbology` is its identifier (ISO/IEC 15424), `text` its data with the separator as 0x1D and without the
-    identifier, `corners` its outline in pixels, `decoder` who read it. Where it is not `certain`, it counts only if a
-    second frame or a second decoder says the same.
+    identifier, `corners` its outline in pixels, `decoder` who read it, `seconded_by` who else says the same of a bar
+    code. Where it is not `certain`, it counts only if a second frame says the same.
     """
 
     symbology: str
@@ -38,6 +38,7 @@ class Reading:
     corners: Corners
     decoder: str
     certain: bool = True
+    seconded_by: str | None = None
 
     @property
     def kind(self) -> str:
@@ -49,6 +50,30 @@ class Reading:
         """Whether it is a Data Matrix, GS1 or not."""
         return self.symbology.startswith("]d")
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is a bar code, GS1 or not."""
+        return self.symbology.startswith("]C")
+
+    @property
+    def middle(self) -> tuple[float, float]:
+        """The middle of its outline."""
+        return sum(x for x, _ in self.corners) / 4, sum(y for _, y in self.corners) / 4
+
+    @property
+    def decoders(self) -> frozenset[str]:
+        """Who says so."""
+        return frozenset((self.decoder, self.seconded_by or self.decoder))
+
+    def confirmed(self) -> "Reading":
+        """The same, certain."""
+        return replace(self, certain=True)
+
+    def seconded(self, decoder: str) -> "Reading":
+        """The same, said by another decoder too: proof enough of a matrix symbol, which has error correction, but not
+        of a bar code, which has one check character."""
+        return replace(self, seconded_by=decoder) if self.is_linear else self.confirmed()
+
     def moved(self, back: NDArray[np.float64]) -> "Reading":
         """The reading with its outline where it is in the frame, `back` (2 x 3) leading there from a copy."""
         a, b, c, d = (tuple(map(round, back @ (x, y, 1))) for x, y in self.corners)
@@ -58,15 +83,20 @@ class Reading:
 def merge(readings: Iterable[Reading]) -> list[Reading]:
     """Each symbol once. The same text at the same place is one symbol; at two places it is two labels.
 
-    Of two opinions that agree the first is kept, and it is certain if two decoders, or one in two ways, said it.
+    Of two opinions that agree the first is kept, and it is certain if two decoders, or one in two ways, said it; a bar
+    code only if either is.
     """
     merged: list[Reading] = []
     for reading in readings:
         place = next((at for at, other in enumerate(merged) if _same_symbol(reading, other)), None)
         if place is not None:
             first = merged[place]
-            if not first.certain and (reading.certain or reading.decoder != first.decoder):
-                merged[place] = replace(first, certain=True)
+            if first.certain:
+                continue
+            if reading.certain:
+                merged[place] = first.confirmed()
+            elif reading.decoder != first.decoder:
+                merged[place] = first.seconded(reading.decoder)
         elif len(merged) < MAX_READINGS:
             merged.append(reading)
     return merged

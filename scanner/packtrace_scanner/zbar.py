@@ -11,13 +11,15 @@ from types import ModuleType
 from typing import Any
 
 from packtrace_scanner.images import Gray
+from packtrace_scanner.symbols import Corners, outline
 
 _Y800 = int.from_bytes(b"Y800", "little")
 _MODIFIER_GS1 = 1 << 0
 _MODIFIER_AIM = 1 << 1
 _ALL_SYMBOLOGIES = 0
-_LINE_DISTANCE = 3
+LINE_DISTANCE = 3
 """Every third line is looked at: bars are long, and the time is a third."""
+_SIDEWAYS = (1, 3)  # ZBAR_ORIENT_RIGHT, ZBAR_ORIENT_LEFT
 
 
 class ZBarMissingError(ImportError):
@@ -26,11 +28,27 @@ class ZBarMissingError(ImportError):
 
 @dataclass(frozen=True, slots=True)
 class ZBarSymbol:
-    """One symbol as libzbar gives it: ISO/IEC 15424 identifier, data and the points it was seen at."""
+    """One symbol as libzbar gives it: ISO/IEC 15424 identifier, data and the points it was seen at.
+
+    A bar code was seen `down` the columns or along the rows of the picture, and the points are its ends on each line.
+    """
 
     identifier: str
     data: bytes
     points: tuple[tuple[int, int], ...]
+    down: bool
+
+    @property
+    def corners(self) -> Corners:
+        """The outline, of a bar code with its sides along the bars; a part of it where few lines crossed it."""
+        if self.identifier.startswith("]Q"):
+            return outline(self.points)
+        along = 1 if self.down else 0
+        ordered = sorted(self.points, key=lambda point: point[1 - along])
+        middle = (min(point[along] for point in ordered) + max(point[along] for point in ordered)) / 2
+        first = [point for point in ordered if point[along] <= middle]
+        last = [point for point in ordered if point[along] > middle] or first
+        return first[0], last[0], last[-1], first[-1]
 
 
 class ZBar:
@@ -55,8 +73,8 @@ class ZBar:
                 "this libzbar is too old to tell GS1-128 from Code 128; install version 0.11 or newer"
             ) from error
 
-    def read(self, gray: Gray) -> list[ZBarSymbol]:
-        """Every Code 128 and QR Code found in the picture."""
+    def read(self, gray: Gray, line_distance: int = LINE_DISTANCE) -> list[ZBarSymbol]:
+        """Every Code 128 and QR Code found in the picture, on lines so many pixels apart."""
         lib = self._lib
         scanner, image = lib.zbar_image_scanner_create(), lib.zbar_image_create()
         try:
@@ -65,7 +83,7 @@ class ZBar:
             for symbology in self._identifiers:
                 lib.zbar_image_scanner_set_config(scanner, symbology, enable, 1)
             for density in (lib.ZBarConfig.CFG_X_DENSITY, lib.ZBarConfig.CFG_Y_DENSITY):
-                lib.zbar_image_scanner_set_config(scanner, _ALL_SYMBOLOGIES, density, _LINE_DISTANCE)
+                lib.zbar_image_scanner_set_config(scanner, _ALL_SYMBOLOGIES, density, line_distance)
             pixels = gray.tobytes()
             lib.zbar_image_set_format(image, _Y800)
             lib.zbar_image_set_size(image, gray.shape[1], gray.shape[0])
@@ -91,6 +109,7 @@ class ZBar:
                     letter + _modifier(letter, self._modifiers(symbol)),
                     string_at(lib.zbar_symbol_get_data(symbol), size),
                     points,
+                    lib.zbar_symbol_get_orientation(symbol) in _SIDEWAYS,
                 )
             symbol = lib.zbar_symbol_next(symbol)
 
