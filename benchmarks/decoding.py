@@ -22,12 +22,15 @@ from benchmarks.hard_pictures import (
     empty_pictures,
     pictures,
 )
+from benchmarks.hard_pictures.bars import damaged_label
 from benchmarks.measuring import Bench, Figure, at_least, at_most
+from packtrace_scanner import zxing
 from packtrace_scanner.decoders import Decoder
 from packtrace_scanner.reading import is_item
 
-EMPTY, QUICK = 150, 2
-"""Pictures without a DataMatrix; pictures of each kind where it is only to be seen that it works."""
+EMPTY, LABELS, QUICK = 150, 1000, 2
+"""Pictures without a DataMatrix; damaged bar code labels; pictures of each kind where it is only to be seen that it
+works."""
 
 READ = at_least(97)  # %
 MEAN, LONGEST = at_most(60), at_most(250)  # ms
@@ -61,6 +64,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         yield from _hard(count)
         for kind in MORE_KINDS:
             yield from _more(kind, count)
+        yield from _bar_codes(LABELS if not bench.quick else 20)
         easy = _tally(easy_pictures(FIGURES_SEED, count))
         yield Figure("an easy frame, mean", easy.mean, "ms", EASY)
         yield Figure("codes in easy frames that were read", easy.percent, "%", at_least(100))
@@ -99,6 +103,23 @@ def _more(kind: str, count: int) -> Iterator[Figure]:
     yield Figure(f"a frame, {kind}, mean", quick.mean, "ms")
     yield Figure(f"a frame, {kind}, thorough, mean", thorough.mean, "ms")
     yield Figure(f"wrong reads, {kind}", quick.wrong + thorough.wrong, "readings", NONE)
+
+
+def _bar_codes(count: int) -> Iterator[Figure]:
+    """GS1-128 labels, damaged over the whole height of their bars: what counts, beside what one decoder says."""
+    decoder = Decoder(is_item, clock=time.process_time)
+    ours, alone = _Tally(codes=count), _Tally(codes=count)
+    for seed in range(FIGURES_SEED, FIGURES_SEED + count):
+        truth, label = damaged_label(seed)
+        counted = [reading for reading in decoder.read_live(label) if reading.certain]
+        for tally, readings in ((ours, counted), (alone, zxing.read(label, zxing.LINEAR))):
+            right = sum((one.symbology, one.text.replace("\x1d", "")) == ("]C1", truth) for one in readings)
+            tally.read += right
+            tally.wrong += len(readings) - right
+    yield Figure("damaged bar codes read", ours.percent, "%")
+    yield Figure("the same with zxing-cpp alone, bar codes", alone.percent, "%")
+    yield Figure("wrong reads of damaged bar codes", ours.wrong, "readings", NONE)
+    yield Figure("the same with zxing-cpp alone, wrong reads of bar codes", alone.wrong, "readings")
 
 
 def _add(total: _Tally, part: _Tally) -> None:

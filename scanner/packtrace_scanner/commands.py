@@ -287,9 +287,19 @@ def _read(source: "Source", output: "_Output") -> "Iterator[tuple[Frame | Typed,
             elif source.live:
                 yield frame, live.read(frame.gray)
             else:
-                yield frame, [reading for reading in decoder.read(frame.gray) if reading.certain]
+                yield frame, _proved(frame.name, decoder.read(frame.gray), output)
         if source.live and frame is not None and not isinstance(frame, Typed):
             yield frame, live.finish(LAST_FRAME)
+
+
+def _proved(name: str, readings: "list[Reading]", output: "_Output") -> "list[Reading]":
+    """The readings of a still picture that are certain; of the others it is said that they do not count."""
+    for kind in dict.fromkeys(reading.kind for reading in readings if not reading.certain):
+        output.tell(
+            f"{name}: a {kind} was read, but one picture does not prove what it says, so it does not count;"
+            " take another one, nearer or in better light, or hold the code before a camera"
+        )
+    return [reading for reading in readings if reading.certain]
 
 
 class _Output:

@@ -22,8 +22,8 @@ ZBAR = "libzbar"
 _QUIET = 0.08
 """Of a bar code's length, or a QR Code's side, that is shown beside it: its quiet zone, not its neighbour."""
 
-_ROWS = 12
-"""Rows of a straightened bar code; each is the mean of those that it stands for, as bars are long."""
+_ROWS, _MOST_ROWS = 12, 48
+"""Rows of a straightened bar code; each is the mean of a few lines through its bars, which are long."""
 
 _LEAST_HEIGHT = 4.0
 """Pixels of a bar code's height that are shown at least."""
@@ -123,7 +123,7 @@ def _straightened(gray: Gray, reading: Reading) -> Gray | None:
     corners += _QUIET * np.array([-upper, upper, lower, -lower])
     whole = length * (1 + 2 * _QUIET)
     wide = round(min(max(whole, min(_LENGTHS[0], _ENLARGED * whole)), _LENGTHS[1]))
-    high = max(_ROWS, round(height))
+    high = min(max(_ROWS, round(height)), _MOST_ROWS)
     ends = np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32)
     into = cv2.getPerspectiveTransform(corners.astype(np.float32), ends)
     upright = cv2.warpPerspective(

@@ -12,6 +12,7 @@ import pytest
 import zxingcpp
 from typer.testing import CliRunner, Result
 
+from benchmarks.hard_pictures.bars import damaged_label
 from packtrace.chain.deployment import CONTRACTS
 from packtrace.errors import PacktraceError
 from packtrace.gs1 import with_check_digit
@@ -88,6 +89,16 @@ def test_folder_is_read_picture_by_picture_and_a_damaged_one_is_named(tmp_path: 
     result = scan(tmp_path, "--json")
     assert [line["serial"] for line in lines(result)] == ["A1", "C1"]
     assert "b.png" in result.stderr
+
+
+def test_reading_that_one_picture_does_not_prove_is_named_and_does_not_count(tmp_path: Path) -> None:
+    truth, damaged = damaged_label(9526)
+    cv2.imwrite(str(tmp_path / "case.png"), damaged)
+    result = scan(tmp_path / "case.png", "--json")
+    assert result.exit_code == NOTHING_READ
+    assert result.stdout == ""
+    assert "case.png: a GS1-128 was read, but one picture does not prove what it says" in result.stderr
+    assert truth not in result.stderr
 
 
 def test_once_stops_after_the_first_pack(tmp_path: Path) -> None:
