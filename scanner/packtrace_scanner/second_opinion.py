@@ -25,6 +25,9 @@ _QUIET = 0.08
 _ROWS, _MOST_ROWS = 12, 48
 """Rows of a straightened bar code; each is the mean of a few lines through its bars, which are long."""
 
+_PARTS = 4
+"""Of a bar code's height that are decoded by themselves."""
+
 _LEAST_HEIGHT = 4.0
 """Pixels of a bar code's height that are shown at least."""
 
@@ -55,10 +58,10 @@ class SecondOpinion:
             place = _straightened(gray, reading)
             if place is None:
                 return reading
-            own = code128.decode(place)
-            if own is not None:
+            own = _own(place)
+            if own:
                 # What a symbol is belongs to what it says: data of a plain Code 128 is no GS1 data.
-                return reading.confirmed() if own == (reading.symbology, reading.text) else None
+                return reading.confirmed() if own == {(reading.symbology, reading.text)} else None
         else:
             place = _cropped(gray, reading)
         if reading.decoder == ZBAR:
@@ -103,6 +106,15 @@ def without_disputed(readings: Iterable[Reading]) -> list[Reading]:
             for other in readings
         )
     ]
+
+
+def _own(place: Gray) -> set[tuple[str, str]]:
+    """What the bars say by themselves: all along their height, or else parts of it, as damage may be in one of them."""
+    whole = code128.decode(place)
+    if whole is not None:
+        return {whole}
+    parts = (code128.decode(part) for part in np.array_split(place, _PARTS))
+    return {said for said in parts if said is not None}
 
 
 def _straightened(gray: Gray, reading: Reading) -> Gray | None:

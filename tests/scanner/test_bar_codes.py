@@ -172,6 +172,20 @@ def test_reading_of_either_decoder_is_certain_by_its_bars(reader: str, degrees: 
     assert second.checked(frame, reading) == replace(reading, certain=True)
 
 
+def test_damage_on_a_part_of_the_height_leaves_the_rest_certain() -> None:
+    label = bars("[00]" + SSCC)
+    label[20:90, 100:140] = 0
+    assert said(Decoder(never).read(label)) == [("]C1", "00" + SSCC, True)]
+
+
+def test_bars_that_say_two_things_say_nothing() -> None:
+    upper, lower = (bars(content) for content in ("[00]" + SSCC, "[00]" + with_check_digit("34012345000000002")))
+    upper[85:] = lower[85:]
+    (reading, *_) = zxing.read(upper[:85], zxing.LINEAR)
+    whole = replace(reading, corners=tuple((x, 150 if y > 40 else y) for x, y in reading.corners))  # type: ignore[arg-type]
+    assert SecondOpinion().checked(upper, whole) is None
+
+
 def test_plain_code_128_never_becomes_gs1() -> None:
     label = bars("00" + SSCC, gs1=False)
     assert said(Decoder(never).read(label)) == [("]C0", "00" + SSCC, True)]
