@@ -38,7 +38,7 @@ _ENLARGED = 3.0
 
 
 class SecondOpinion:
-    """The decoders that check each other. `tell` is told, once, if libzbar is missing here."""
+    """Checks what decoders read of bar codes and QR Codes. `tell` is told, once, if libzbar is missing here."""
 
     def __init__(self, tell: Callable[[str], None] = warnings.warn) -> None:
         self._tell = tell
@@ -56,14 +56,14 @@ class SecondOpinion:
             return reading
         if reading.is_linear:
             place = _straightened(gray, reading)
-            if place is None:
-                return reading
-            own = _own(place)
+            own = _own(place) if place is not None else None
             if own:
                 # What a symbol is belongs to what it says: data of a plain Code 128 is no GS1 data.
                 return reading.confirmed() if own == {(reading.symbology, reading.text)} else None
         else:
             place = _cropped(gray, reading)
+        if place is None:
+            return reading
         if reading.decoder == ZBAR:
             others = zxing.read(place, zxing.LINEAR if reading.is_linear else zxing.QR)
         else:
@@ -144,11 +144,12 @@ def _straightened(gray: Gray, reading: Reading) -> Gray | None:
     return cv2.resize(upright, (wide, _ROWS), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
-def _cropped(gray: Gray, reading: Reading) -> Gray:
+def _cropped(gray: Gray, reading: Reading) -> Gray | None:
     """A QR Code with its quiet zone, as it lies."""
     corners = np.array(reading.corners, np.float64)
     low, high = corners.min(axis=0), corners.max(axis=0)
     margin = _QUIET * float(max(high - low))
     left, top = (max(0, round(float(value - margin))) for value in low)
     right, bottom = (max(0, round(float(value + margin))) for value in high)
-    return np.ascontiguousarray(gray[top:bottom, left:right])
+    place = np.ascontiguousarray(gray[top:bottom, left:right])
+    return place if place.size else None

@@ -41,7 +41,7 @@ class ZBarSymbol:
     @property
     def corners(self) -> Corners:
         """The outline, of a bar code with its sides along the bars; a part of it where few lines crossed it."""
-        if self.identifier.startswith("]Q"):
+        if self.identifier.startswith("]Q") or not self.points:
             return outline(self.points)
         along = 1 if self.down else 0
         ordered = sorted(self.points, key=lambda point: point[1 - along])

@@ -186,6 +186,12 @@ def test_bars_that_say_two_things_say_nothing() -> None:
     assert SecondOpinion().checked(upper, whole) is None
 
 
+@pytest.mark.parametrize("symbology", ["]C1", "]Q1"])
+def test_reading_without_a_place_stays_as_it_is(symbology: str) -> None:
+    reading = Reading(symbology, "1", ((0, 0),) * 4, ZBAR, certain=False)
+    assert SecondOpinion().checked(bars("[00]" + SSCC), reading) == reading
+
+
 def test_plain_code_128_never_becomes_gs1() -> None:
     label = bars("00" + SSCC, gs1=False)
     assert said(Decoder(never).read(label)) == [("]C0", "00" + SSCC, True)]
