@@ -75,6 +75,13 @@ contract RecallBoardTest is Fixture {
         assertRecall(MAKER, LOT, batch + 1, IRecallBoard.Kind.RECALLED, NOW + 20);
     }
 
+    function test_of_two_recalls_of_one_kind_the_first_counts() external {
+        recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.RECALLED);
+        vm.warp(NOW + 10);
+        recallBatch(MAKER_KEY, MAKER, batch, IRecallBoard.Kind.RECALLED);
+        assertRecall(MAKER, LOT, batch, IRecallBoard.Kind.RECALLED, NOW);
+    }
+
     function test_recall_grows_graver_and_never_weaker() external {
         recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.WITHDRAWN);
         vm.warp(NOW + 10);
