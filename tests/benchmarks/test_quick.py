@@ -39,7 +39,8 @@ def test_all_benchmarks_run_and_write_sane_figures(tmp_path: Path) -> None:
         for figure in section["figures"]:
             assert figure["name"]
             assert math.isfinite(figure["value"]), figure
-            assert figure["value"] > 0 or figure["unit"] == "readings", figure  # wrong ones, of which there are none
+            # Of wrong readings there are none; of two hard pictures of a kind perhaps none is read.
+            assert figure["value"] > 0 or figure["unit"] in ("readings", "%"), figure
     page = next(results.glob("*.md")).read_text()
     for section in found["sections"].values():
         assert f"## {section['title']}" in page
