@@ -156,6 +156,14 @@ contract PackLedgerRestorationTest is Fixture {
         assertRefused(change(PHARMACY_KEY, Status.SUPPLIED, packed(unit)).outcomes, Refusal.EXPIRED);
     }
 
+    function test_pack_that_was_supplied_before_its_recall_is_restored_to_supplied() external {
+        change(PHARMACY_KEY, Status.SUPPLIED, packed(unit));
+        IPackLedger.Receipt memory receipt = change(MAKER_KEY, Status.STOLEN, packed(unit));
+        recallLot(MAKER_KEY, MAKER, LOT, IRecallBoard.Kind.RECALLED);
+        assertEq(restored(receipt, hex"00"), hex"01", "outcome");
+        assertStatus(unit, Status.SUPPLIED);
+    }
+
     function test_units_of_a_proposal_are_restored_unless_it_was_withdrawn() external {
         uint64 proposed = batchNumber(PLANT, 2);
         propose(LINE_KEY, proposalOf(proposed));

@@ -79,6 +79,9 @@ contract StatusHandler is Openings {
             if (uint8(receipt.outcomes[i]) >= 0x80) continue;
             Status found = Status(uint8(receipt.outcomes[i]));
             if (!inTable(found, to)) ++wrong["way outside the table"];
+            // What was supplied before its recall, and is restored, is supplied.
+            (IRecallBoard.Kind kind,) = board.recallOf(MAKER, LOT, unitAt(list, i) >> 20);
+            if (to == Status.SUPPLIED && kind != IRecallBoard.Kind.NONE) ++wrong["supplied although recalled"];
             moved(unitAt(list, i), found, to);
         }
     }
@@ -178,8 +181,6 @@ contract StatusHandler is Openings {
 
     function moved(uint64 unit, Status found, Status to) private {
         if (model[unit] != found) ++wrong["another status found"];
-        (IRecallBoard.Kind kind,) = board.recallOf(MAKER, LOT, unit >> 20);
-        if (to == Status.SUPPLIED && kind != IRecallBoard.Kind.NONE) ++wrong["supplied although recalled"];
         model[unit] = to;
         if (found == Status.ACTIVE) ++departures[unit];
         if (to == Status.ACTIVE) ++returns_[unit];
