@@ -268,13 +268,25 @@ def killer(folder: Path, number: int, *options: str) -> str | None:
     )  # fmt: skip
     if done.returncode == 0:
         return None
-    suite = ""
-    for line in done.stdout.splitlines():
+    failed = failed_test(done.stdout)
+    if failed is None:
+        raise tools.ProverError(f"forge failed, but no test:\n{(done.stdout + done.stderr)[-4_000:]}")
+    return failed
+
+
+def failed_test(report: str) -> str | None:
+    """The first test that forge reports as failed; of an invariant, its name comes behind the calls that break it."""
+    suite, broken = "", False
+    for line in report.splitlines():
         if match := re.match(r"Ran \d+ tests? for \S+:(\w+)$", line):
             suite = match[1]
         elif match := re.match(r"\[FAIL.*\] (\w+)\(", line):
             return f"{suite}.{match[1]}"
-    raise tools.ProverError(f"forge failed, but no test:\n{(done.stdout + done.stderr)[-4_000:]}")
+        elif line.startswith("[FAIL"):
+            broken = True
+        elif broken and (match := re.match(r" ?(invariant_\w+)\(", line)):
+            return f"{suite}.{match[1]}"
+    return None
 
 
 def run(told: Callable[[Mutant], None], only: str | None = None) -> list[Mutant]:

@@ -47,6 +47,23 @@ def test_every_explained_survivor_is_a_mutant(written: tuple[Path, list[mutants.
     assert all(mutants.explanations().values())
 
 
+@pytest.mark.parametrize(
+    ("report", "failed"),
+    [
+        ("Ran 2 tests for contracts/test/Keys.t.sol:KeysTest\n[PASS] test_a() (gas: 1)\n[FAIL: no] test_b() (gas: 1)\n",
+         "KeysTest.test_b"),
+        ("Ran 1 test for contracts/test/Keys.t.sol:KeysTest\n[FAIL; counterexample: x] testFuzz_c(uint8) (runs: 1)\n",
+         "KeysTest.testFuzz_c"),
+        ("Ran 1 test for contracts/test/S.t.sol:SInvariantTest\n[PASS] invariant_a() (runs: 1)\n[FAIL: status]\n"
+         "\t[Sequence] (original: 46, shrunk: 1)\n\t\tsender=0x35 addr=[S.sol:S]0x56 calldata=doWait(uint16) args=[1]\n"
+         " invariant_b() (runs: 9, calls: 576, reverts: 0)\n", "SInvariantTest.invariant_b"),
+        ("Ran 1 test for contracts/test/Keys.t.sol:KeysTest\n[PASS] test_a() (gas: 1)\n", None),
+    ],
+)  # fmt: skip
+def test_what_killed_a_mutant_is_read_from_forges_report(report: str, failed: str | None) -> None:
+    assert mutants.failed_test(report) == failed
+
+
 def test_a_finding_without_answer_and_an_answer_without_finding_are_told() -> None:
     answers = json.loads(findings.ANSWERS.read_text())
     all_found = [(detector, where.replace("*", "x")) for detector, entry in answers.items() for where in entry["where"]]
