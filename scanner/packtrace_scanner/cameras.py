@@ -16,8 +16,10 @@ from packtrace_scanner import FFMPEG_OPTIONS, NO_NETWORK
 from packtrace_scanner.images import Frame, Gray, SourceError, gray_of
 
 WIDTH, HEIGHT = 1280, 720
+_MOST_INDEX = (1 << 31) - 1  # OpenCV takes a C int
 NAMES = Path("/sys/class/video4linux")
 NETWORK_PREFIX = "rtsp://"
+HIDDEN = "rtsp://…"
 
 SILENCE = 5.0
 """Seconds without a picture after which a network camera counts as lost."""
@@ -35,8 +37,8 @@ _STREAMED = "rtsp_transport;tcp|protocol_whitelist;rtsp,rtp,tcp|fflags;nobuffer"
 def camera(wanted: str) -> Iterator[Frame]:
     """The pictures of a camera of this machine, by its number or a part of its name. Raises SourceError."""
     index = int(wanted) if wanted.isdecimal() else _index(wanted)
-    capture = cv2.VideoCapture(index)
-    if not capture.isOpened():
+    capture = cv2.VideoCapture(index) if index <= _MOST_INDEX else None
+    if capture is None or not capture.isOpened():
         raise SourceError(
             "this camera cannot be opened: is it plugged in, is another program using it, and may this user read it?"
             f" {_cameras_here()}",
@@ -195,5 +197,9 @@ def _streamed() -> Iterator[None]:
 
 
 def shown(url: str) -> str:
-    """The host and port of a network camera: what else its address holds may be a secret."""
-    return re.split("[/?#]", url.removeprefix(NETWORK_PREFIX).rpartition("@")[2], maxsplit=1)[0]
+    """The host and port of a network camera: what else its address holds may be a secret.
+
+    HIDDEN where it is not clear which part is the host: there is an @ in a path, or a slash in a password.
+    """
+    authority, *rest = re.split("[/?#]", url[len(NETWORK_PREFIX) :], maxsplit=1)
+    return HIDDEN if any("@" in part for part in rest) else authority.rpartition("@")[2]

@@ -52,8 +52,15 @@ def open_source(spec: str, *, problem: Callable[[SourceError], None] = _refuse) 
     if spec.startswith(CAMERA_PREFIX) or (spec.isdecimal() and not Path(spec).exists()):
         wanted = spec.removeprefix(CAMERA_PREFIX)
         return Source(f"camera {wanted}", True, camera(wanted))
-    if spec.startswith(NETWORK_PREFIX):
-        return Source(f"camera {shown(spec)}", True, network_camera(spec))
+    if spec.lower().startswith(NETWORK_PREFIX):
+        url = NETWORK_PREFIX + spec[len(NETWORK_PREFIX) :]
+        return Source(f"camera {shown(url)}", True, network_camera(url))
+    if "://" in spec and not Path(spec).exists():  # it may hold a password
+        raise SourceError(
+            "of the network only cameras with RTSP are read; give the camera's rtsp:// address, or a file",
+            field="source",
+            value=spec.partition("://")[0] + "://…",
+        )
     if spec == PIPE:
         return Source("pictures from standard input", True, _piped(sys.stdin.buffer, problem))
     path = Path(spec)

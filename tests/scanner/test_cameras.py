@@ -92,12 +92,30 @@ def test_port_that_nobody_listens_on_says_what_to_look_at() -> None:
         next(open_source("rtsp://someone:secret@127.0.0.1:9/live/user=admin_password=secret").frames)
 
 
+@pytest.mark.parametrize("scheme", ["rtsps", "http", "https"])
+def test_other_address_is_refused_without_its_password(scheme: str) -> None:
+    with pytest.raises(SourceError, match="only cameras with RTSP") as caught:
+        open_source(f"{scheme}://someone:secret@127.0.0.1:9/live")
+    assert "secret" not in str(caught.value)
+
+
+def test_the_scheme_of_an_address_is_the_same_in_capitals() -> None:
+    source = open_source("RTSP://someone:secret@127.0.0.1:9/live")
+    assert source.name == "camera 127.0.0.1:9"
+    with pytest.raises(SourceError, match="gives no picture") as caught:
+        next(source.frames)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [
         ("rtsp://192.0.2.7/live", "192.0.2.7"),
         ("rtsp://user:secret@camera.example:8554/h264", "camera.example:8554"),
-        ("rtsp://user:sec/ret@camera.example/h264", "camera.example"),
+        ("rtsp://user:sec/ret@camera.example/h264", "rtsp://…"),  # FFmpeg takes user for the host: it has to be %2F
+        ("rtsp://camera.example/live?token=se@cret", "rtsp://…"),
+        ("rtsp://user:se@cr/et@camera.example/h264", "rtsp://…"),
+        ("rtsp://user:se@cret@camera.example/h264", "camera.example"),
         ("rtsp://camera.example?user=admin&password=secret", "camera.example"),
         ("rtsp://user:secret@[2001:db8::7]:554/x", "[2001:db8::7]:554"),
         ("rtsp://[broken", "[broken"),
