@@ -17,6 +17,9 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 MAX_IMAGE_BYTES = 256 << 20
 """Largest image file that is read."""
 
+MAX_IMAGE_SIDE = (1 << 15) - 2
+"""Pixels; OpenCV samples no longer image."""
+
 PIPE = "-"
 PIECE_BYTES = 1 << 16
 
@@ -52,8 +55,10 @@ def decode_image(data: bytes, name: str) -> Gray:
     gray = alpha = None
     try:
         if buffer.size:
-            gray = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE)
             alpha = _alpha(buffer) if data.startswith(b"\x89PNG") else None
+            # What is transparent comes as it lies in the file, so the rest is not turned as its Exif data say either.
+            as_it_lies = 0 if alpha is None else cv2.IMREAD_IGNORE_ORIENTATION
+            gray = cv2.imdecode(buffer, cv2.IMREAD_GRAYSCALE | as_it_lies)
     except (cv2.error, MemoryError) as error:
         raise SourceError(
             "this image is too large or damaged; save it again, smaller",
@@ -62,6 +67,13 @@ def decode_image(data: bytes, name: str) -> Gray:
         ) from error
     if gray is None:
         raise SourceError("this file is not an image, or it is damaged; take the picture again", field=name)
+    if max(gray.shape) > MAX_IMAGE_SIDE:
+        raise SourceError(
+            "this image is too long; cut it into parts, or scale it down",
+            field=name,
+            value=max(gray.shape),
+            rule=f"at most {MAX_IMAGE_SIDE} pixels a side",
+        )
     pixels: Gray = gray.astype(np.uint8, copy=False)
     if alpha is None:
         return pixels
@@ -81,7 +93,7 @@ def pictures_in(stream: IO[bytes]) -> Iterator[bytes]:
 
     Raises SourceError for a picture that does not end.
     """
-    pending, searched = b"", 0
+    pending, searched, head = b"", 0, 0
     kind: tuple[bytes, bytes, int] | None = None
     while piece := _some(stream):
         pending += piece
@@ -92,10 +104,13 @@ def pictures_in(stream: IO[bytes]) -> Iterator[bytes]:
                     pending = pending[-7:]  # a beginning may be cut in two
                     break
                 at, kind = min(found)
-                pending, searched = pending[at:], len(kind[0])
+                pending, searched, head = pending[at:], len(kind[0]), len(_SOI)
+            if kind[0].startswith(_SOI):
+                head = _head(pending, head)
+                searched = max(searched, head)
             end = pending.find(kind[1], searched)
             if end < 0:
-                searched = max(len(pending) - 7, len(kind[0]))
+                searched = max(len(pending) - 7, searched)
                 if len(pending) > MAX_IMAGE_BYTES:
                     raise SourceError(
                         "a picture does not end", field="source", value=PIPE, rule=f"{MAX_IMAGE_BYTES} bytes"
@@ -113,8 +128,21 @@ def _some(stream: IO[bytes]) -> bytes:
     return piece
 
 
+def _head(jpeg: bytes, at: int) -> int:
+    """Where the segments before the first scan end, as far as they have come, the next known one being at `at`.
+
+    They say how long they are (ITU-T T.81, annex B), and may hold whole pictures: a phone's small copy, say.
+    """
+    while jpeg[at : at + 1] == b"\xff" and len(jpeg) >= at + 4 and jpeg[at + 1] in _SEGMENTS:
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return at
+
+
+_SOI = b"\xff\xd8"
+_SEGMENTS = frozenset(range(0xC0, 0xFF)) - frozenset(range(0xD0, 0xDB))  # not restarts, SOI, EOI and SOS
+
 # How a picture begins and ends, and how many bytes come behind that end (a PNG's last check sum).
-_PICTURES = ((b"\xff\xd8\xff", b"\xff\xd9", 0), (b"\x89PNG\r\n\x1a\n", b"IEND", 4))
+_PICTURES = ((_SOI + b"\xff", b"\xff\xd9", 0), (b"\x89PNG\r\n\x1a\n", b"IEND", 4))
 
 
 def gray_of(picture: NDArray[np.integer | np.floating]) -> Gray:

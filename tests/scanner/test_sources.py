@@ -154,6 +154,25 @@ def test_video_cut_short_is_read_as_far_as_it_goes(tmp_path: Path, picture: np.n
     assert 0 < len(list(open_source(str(cut)).frames)) < 20
 
 
+def test_transparent_picture_that_its_exif_data_turn_is_read_as_it_lies() -> None:
+    grey = np.full((40, 60), 30, np.uint8)
+    alpha = np.full_like(grey, 255)
+    alpha[:, 40:] = 0
+    data = cv2.imencode(".png", cv2.merge([grey, grey, grey, alpha]))[1].tobytes()
+    exif = b"eXIf" + b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"  # a quarter turn
+    chunk = (len(exif) - 4).to_bytes(4, "big") + exif + zlib.crc32(exif).to_bytes(4, "big")
+    turned = data[:33] + chunk + data[33:]
+    assert cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_GRAYSCALE).shape == (60, 40)
+    assert np.array_equal(decode_image(turned, "turned"), np.where(alpha, grey, 255))
+
+
+def test_image_that_is_too_long_to_be_sampled_is_refused() -> None:
+    for shape in ((9, 1 << 15), (1 << 15, 9)):
+        data = cv2.imencode(".png", np.full(shape, 255, np.uint8))[1].tobytes()
+        with pytest.raises(SourceError, match="too long; cut it into parts"):
+            decode_image(data, "long")
+
+
 def test_missing_file_says_what_can_be_given() -> None:
     with pytest.raises(SourceError, match="an image, a video, a folder, or a camera"):
         open_source("/nowhere/label.png")
@@ -194,6 +213,17 @@ def test_pictures_of_a_pipe_come_one_by_one_with_whatever_lies_between_them(suff
         assert list(pictures_in(pipe)) == encoded
     assert list(pictures_in(io.BytesIO(stream[: len(stream) - 60]))) == encoded[:3], "the last one never ended"
     assert list(pictures_in(io.BytesIO(b"no picture at all"))) == []
+
+
+def test_a_picture_of_a_pipe_may_hold_a_small_copy_of_itself() -> None:
+    picture = np.random.default_rng(1).integers(0, 255, (60, 80)).astype(np.uint8)
+    small, whole = (cv2.imencode(".jpg", one)[1].tobytes() for one in (picture[::4, ::4], picture))
+    exif = b"Exif\0\0" + small
+    photo = whole[:2] + b"\xff\xe1" + (2 + len(exif)).to_bytes(2, "big") + exif + whole[2:]
+    for pipe in (io.BytesIO(photo + photo), Dripping(photo + photo)):
+        assert list(pictures_in(pipe)) == [photo, photo]
+    cut = b"\xff\xd8\xff\xe1\xff"
+    assert list(pictures_in(io.BytesIO(cut))) == []
 
 
 def test_a_pipe_is_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
