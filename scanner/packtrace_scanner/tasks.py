@@ -49,7 +49,7 @@ class Task(ABC):
         """A unit or pack was scanned."""
         if uri in self.units:
             self._last = uri
-            return Said(Mark.AGAIN, "scanned before", (named(uri),))
+            return self._repeated(uri)
         said = self._look(uri)
         if said.mark is not Mark.WRONG:
             self._take(uri)
@@ -63,10 +63,7 @@ class Task(ABC):
             return Said(Mark.QUESTION, "nothing to take back")
         uri = self._last if self._last in self.units else self.units[-1]
         self._take_back(uri)
-        if self.begun:
-            self._journal.write(self.job)
-        else:
-            self._journal.drop(self.job)
+        self._keep()
         return Said(Mark.GOOD, "taken back", (named(uri), f"{len(self.units)} left"))
 
     def again(self) -> list[Said]:
@@ -111,6 +108,16 @@ class Task(ABC):
         A document to ``capture``, or a delivery to ``receive``.
         """
 
+    def _repeated(self, uri: str) -> Said:
+        """What was taken was scanned again."""
+        return Said(Mark.AGAIN, "scanned before", (named(uri),))
+
+    def _keep(self) -> None:
+        if self.begun:
+            self._journal.write(self.job)
+        else:
+            self._journal.drop(self.job)
+
     def _take(self, uri: str) -> None:
         self.units.append(uri)
 
@@ -150,10 +157,10 @@ class Receiving(Task):
         if sscc_of_uri(uri) is None:
             return Said(Mark.WRONG, "this is a pack", ("receive what it lies in: scan the label of its case",))
         try:
-            unit = self._known(uri)
             inside = self._inside_of_what_came(uri)
             if inside:
                 return self._ticked(uri, inside)
+            unit = self._known(uri)
             if unit is None:
                 return Said(Mark.QUESTION, "no data yet", (named(uri), "it waits in quarantine until they come"))
             return self._root(uri, unit)
@@ -191,6 +198,18 @@ class Receiving(Task):
             if uri in content["all"]:
                 return str(root)
         return None
+
+    def _repeated(self, uri: str) -> Said:
+        """What was scanned offline, or before its data came, is looked at: else nobody knows what is missing in it."""
+        if uri in self._expected or self._inside_of_what_came(uri):
+            return super()._repeated(uri)
+        said = self._look(uri)
+        if said.mark is Mark.QUESTION:
+            return Said(Mark.AGAIN, "scanned before", said.lines)
+        if said.mark is Mark.WRONG:
+            self._take_back(uri)
+        self._keep()
+        return said
 
     def _ticked(self, uri: str, root: str) -> Said:
         cases = self._expected[root]["cases"]

@@ -416,6 +416,36 @@ def test_cases_that_were_scanned_offline_before_their_pallet_are_ticked_off_when
     assert desk.parts.journal.unfinished() is None
 
 
+def test_what_was_scanned_offline_is_looked_at_when_it_is_scanned_again(world: Any, counter: Make) -> None:
+    (pallet, (one, lost)), (here, _) = arrived(world), arrived(world)
+    desk = counter(WHOLESALER, gateway="http://127.0.0.1:9")
+    desk.scan("packtrace:receive", pallet, here)
+    again = desk.scan(pallet)
+    assert (again.mark, again.headline) == (Mark.AGAIN, "scanned before")
+    assert "was not looked at" in again.lines[-1]
+    desk.parts.journal.close()
+    world[WHOLESALER].capture(world[WHOLESALER].receive([here]))
+    desk = counter(WHOLESALER)
+    assert desk.scan(one).headline == "only a part of what is expected"
+    assert desk.scan(pallet).headline == "expected"
+    assert desk.scan(here).headline == "is here already"
+    assert desk.scan(one).lines[-1].startswith("1 of 2 cases")
+    assert desk.scan(pallet).mark is Mark.AGAIN
+    assert desk.scan("packtrace:done").lines[0] == f"SSCC {sscc_of_uri(lost)}"
+    desk.parts.journal.close()
+    assert counter(WHOLESALER).work._task.units == [pallet, one]  # type: ignore[union-attr]
+
+
+def test_a_case_of_a_pallet_that_was_looked_at_is_ticked_off_without_the_gateway(
+    world: Any, counter: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pallet, (one, _) = arrived(world)
+    desk = counter(WHOLESALER)
+    desk.scan("packtrace:receive", pallet)
+    monkeypatch.setattr(desk.parts.gateway, "_ask", None)
+    assert desk.scan(one).lines[-1].startswith("1 of 2 cases")
+
+
 # A program that is killed at the moment when it asks the gateway to do something, or has its answer.
 CUT = """
 import os, signal, sys
