@@ -94,7 +94,7 @@ class Gateway:
         try:
             plain = answer.json()
         except ValueError:
-            raise OfflineError("what answers is no gateway of packtrace", value=str(self._http.base_url)) from None
+            raise OfflineError("what answers is no gateway of packtrace", value=self._http.base_url.host) from None
         if answer.status_code >= httpx.codes.BAD_REQUEST:
             problem = _problem(answer)
             detail = problem.get("detail") or problem.get("title") or answer.reason_phrase

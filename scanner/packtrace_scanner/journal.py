@@ -132,9 +132,8 @@ class Journal:
 
     def waiting(self) -> int:
         """How many jobs the gateway does not have yet."""
-        with self._lock:
-            query = "SELECT count(*) FROM job WHERE state = ?"
-            return int(self._connection.execute(query, (State.READY,)).fetchone()[0])
+        ((count,),) = self._rows("SELECT count(*) FROM job WHERE state = ?", State.READY)
+        return int(count)
 
     def refused(self) -> list[Job]:
         """The jobs that were refused, the oldest first."""
@@ -148,12 +147,17 @@ class Journal:
         return next(iter(self._jobs(query, *values)), None)
 
     def _jobs(self, query: str, *values: str) -> list[Job]:
-        with self._lock:
-            rows = self._connection.execute(query, values).fetchall()
         return [
             Job(kind, orjson.loads(body), State(state), orjson.loads(answer) if answer else None, number, created)
-            for kind, body, state, answer, number, created in rows
+            for kind, body, state, answer, number, created in self._rows(query, *values)
         ]
+
+    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise JournalError(f"this journal cannot be read ({error}): is its disk still there?") from error
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

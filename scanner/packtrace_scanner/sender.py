@@ -56,7 +56,10 @@ class Sender:
 
     def step(self) -> float | None:
         """Send one job, or ask for the outcome of one; the seconds until the next time (None: until there is one)."""
-        job = self._journal.next()
+        try:
+            job = self._journal.next()
+        except JournalError as error:
+            return self._later("nothing can be sent", error.message)
         if job is None:
             return None
         try:

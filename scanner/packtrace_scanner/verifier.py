@@ -125,7 +125,7 @@ class Verifier:
             detail = plain.get("detail") or plain.get("title") or answer.reason_phrase
             if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
                 raise httpx.HTTPError(f"{answer.status_code} {detail}")
-            raise GatewayError(f"the gateway refused: {detail}", field="gateway", value=str(self._gateway.base_url))
+            raise GatewayError(f"the gateway refused: {detail}", field="gateway", value=self._gateway.base_url.host)
         return Material.from_json(plain.get("material", {}), self._network, scan)
 
 

@@ -3,13 +3,19 @@
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 
 from packtrace_scanner import journal as module
+from packtrace_scanner.answers import Said
+from packtrace_scanner.gateway import Gateway, OfflineError
 from packtrace_scanner.journal import Job, Journal, JournalError, State
+from packtrace_scanner.sender import OFFLINE_SECONDS, Sender
+from packtrace_scanner.settings import Settings
 
 WRITER = """
 import sys
@@ -122,6 +128,48 @@ def test_a_full_disk_is_said_and_leaves_the_journal_as_it_was(tmp_path: Path) ->
         journal.write(Job("b", {"units": ["x" * 100_000]}, State.READY))
     assert journal.waiting() == 1
     journal.close()
+
+
+def test_a_journal_that_cannot_be_read_is_said_once_and_the_sender_goes_on(tmp_path: Path) -> None:
+    journal, said = Journal(tmp_path / "j.db"), list[Said]()
+    key = tmp_path / "key"
+    key.write_text("pt_none")
+    key.chmod(0o600)
+    gateway = Gateway(Settings(gateway="http://127.0.0.1:9", api_key_file=key))
+    sender = Sender(journal, gateway, said.append)
+    journal._connection.execute("ALTER TABLE job RENAME TO gone")
+    for look in (journal.next, journal.waiting, journal.refused):
+        with pytest.raises(JournalError, match="cannot be read"):
+            look()
+    assert [sender.step(), sender.step()] == [OFFLINE_SECONDS, OFFLINE_SECONDS]
+    assert [one.headline for one in said] == ["nothing can be sent"]
+    journal._connection.execute("ALTER TABLE gone RENAME TO job")
+    assert sender.step() is None
+    gateway.close()
+    journal.close()
+
+
+def test_what_answers_in_the_gateways_place_is_named_without_a_password(tmp_path: Path) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"a router's page")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    key = tmp_path / "key"
+    key.write_text("pt_none")
+    key.chmod(0o600)
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://counter:secret@127.0.0.1:{server.server_port}"
+        gateway = Gateway(Settings(gateway=url, api_key_file=key))
+        with pytest.raises(OfflineError, match=r"no gateway of packtrace.*127\.0\.0\.1") as caught:
+            gateway.unit("095060000000000084")
+        gateway.close()
+    assert "secret" not in str(caught.value)
 
 
 def test_a_disk_that_takes_nothing_is_said_and_what_is_written_later_is_there(tmp_path: Path) -> None:
