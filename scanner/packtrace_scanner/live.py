@@ -20,6 +20,9 @@ AGREE_WITHIN = 30
 PATIENCE = 5
 """Frames without a wanted reading after which the background is asked."""
 
+Late = tuple[int, Reading]
+"""A reading, and the number of the frame that it is of."""
+
 
 class Agreement:
     """Lets a reading that is not certain count only when two frames say it: of a bar code, and two decoders.
@@ -29,22 +32,24 @@ class Agreement:
     """
 
     def __init__(self) -> None:
-        self._frame = 0
-        self._said: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}  # since which frame, by whom
+        self.frame = 0
+        """The number of the frame that was read last."""
+        # In which frames, the first and the last, and by whom.
+        self._said: dict[tuple[str, str], tuple[int, int, frozenset[str]]] = {}
 
-    def counted(self, readings: Iterable[Reading]) -> list[Reading]:
-        """The readings of the next frame that count."""
-        self._frame += 1
-        self._said = {said: entry for said, entry in self._said.items() if self._frame - entry[0] <= AGREE_WITHIN}
+    def counted(self, readings: Iterable[Reading], late: Iterable[Late] = ()) -> list[Reading]:
+        """The readings of the next frame that count, and those that come late of earlier ones."""
+        self.frame += 1
+        self._said = {said: entry for said, entry in self._said.items() if self.frame - entry[0] <= AGREE_WITHIN}
         counted = []
-        for reading in readings:
+        for frame, reading in [*((self.frame, reading) for reading in readings), *late]:
             said = (reading.symbology, reading.text)
-            since, by = self._said.get(said, (self._frame, frozenset[str]()))
-            by |= reading.decoders
-            if reading.certain or (since < self._frame and (len(by) > 1 or not reading.is_linear)):
+            first, last, by = self._said.get(said, (frame, frame, frozenset[str]()))
+            first, last, by = min(first, frame), max(last, frame), by | reading.decoders
+            if reading.certain or (first < last and (len(by) > 1 or not reading.is_linear)):
                 counted.append(reading)
             if not reading.certain:
-                self._said[said] = since, by
+                self._said[said] = first, last, by
         return counted
 
 
@@ -54,23 +59,23 @@ class Background:
     def __init__(self, read: Callable[[Gray], list[Reading]]) -> None:
         self._read = read
         self._changed = threading.Condition()
-        self._waiting: Gray | None = None
+        self._waiting: tuple[int, Gray] | None = None
         self._busy = False
         self._ended = False
-        self._found: list[Reading] = []
+        self._found: list[Late] = []
         self._failed: Exception | None = None
         self._thread: threading.Thread | None = None
 
-    def offer(self, gray: Gray) -> None:
+    def offer(self, gray: Gray, number: int) -> None:
         """Have this frame read, in place of one that still waits."""
         with self._changed:
-            self._waiting = gray
+            self._waiting = number, gray
             self._changed.notify_all()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="packtrace-decoding", daemon=True)
                 self._thread.start()
 
-    def take(self) -> list[Reading]:
+    def take(self) -> list[Late]:
         """What was read since the last time. Raises what went wrong there."""
         with self._changed:
             if self._failed is not None:
@@ -78,7 +83,7 @@ class Background:
             found, self._found = self._found, []
             return found
 
-    def finish(self, timeout: float) -> list[Reading]:
+    def finish(self, timeout: float) -> list[Late]:
         """Wait until every offered frame has been read, at most so many seconds, and take what was found."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting is None and not self._busy, timeout)
@@ -99,11 +104,11 @@ class Background:
                 self._changed.wait_for(lambda: self._waiting is not None or self._ended)
                 if self._waiting is None:
                     return
-                gray, self._waiting, self._busy = self._waiting, None, True
-            found: list[Reading] = []
+                (number, gray), self._waiting, self._busy = self._waiting, None, True
+            found: list[Late] = []
             failed: Exception | None = None
             try:
-                found = self._read(gray)
+                found = [(number, reading) for reading in self._read(gray)]
             except Exception as error:  # told to the one who takes, in whose thread it can be handled
                 failed = error
             with self._changed:
@@ -134,12 +139,12 @@ class LiveDecoder:
 
     def read(self, gray: Gray) -> list[Reading]:
         """What counts in this frame, and what the background has read of an earlier one."""
-        counted = self._agreement.counted([*self._quick.read_live(gray), *self._background.take()])
+        counted = self._agreement.counted(self._quick.read_live(gray), self._background.take())
         self._without = 0 if any(map(self._wanted, counted)) else self._without + 1
         if self._without > PATIENCE:
-            self._background.offer(gray)
+            self._background.offer(gray, self._agreement.frame)
         return counted
 
     def finish(self, timeout: float) -> list[Reading]:
         """What the background still reads of a source that has ended."""
-        return self._agreement.counted(self._background.finish(timeout))
+        return self._agreement.counted((), self._background.finish(timeout))

@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+import zxingcpp
 
 from benchmarks.hard_pictures import TUNING_SEED, easy_pictures, picture
 from packtrace_scanner.live import AGREE_WITHIN, PATIENCE, Agreement, Background, LiveDecoder
@@ -60,12 +61,12 @@ def test_background_reads_the_newest_frame_only() -> None:
 
     background = Background(read)
     frames = [np.full((1, 1), number, np.uint8) for number in range(4)]
-    background.offer(frames[0])
+    background.offer(frames[0], 0)
     assert begun.wait(LONG)
-    for frame in frames[1:]:
-        background.offer(frame)
+    for number, frame in enumerate(frames[1:], 1):
+        background.offer(frame, number)
     go_on.set()
-    assert [reading.text for reading in background.finish(LONG)] == ["0", "3"]
+    assert [(number, reading.text) for number, reading in background.finish(LONG)] == [(0, "0"), (3, "3")]
     assert seen == [0, 3]
     assert background.take() == []
     background.close()
@@ -76,7 +77,7 @@ def test_failure_in_the_background_reaches_the_one_who_takes() -> None:
         raise MemoryError("no more")
 
     background = Background(read)
-    background.offer(BLANK)
+    background.offer(BLANK, 1)
     with pytest.raises(MemoryError, match="no more"):
         background.finish(LONG)
     background.close()
@@ -97,6 +98,19 @@ def test_frame_too_hard_for_its_time_is_read_in_the_background() -> None:
         assert found == []
         found += live.finish(LONG)
     assert [reading.text for reading in found] == [made.codes[0].text]
+
+
+def test_what_the_background_reads_of_the_same_frame_is_no_second_frame() -> None:
+    barcode = zxingcpp.create_barcode("123456", zxingcpp.BarcodeFormat.DataMatrix)  # 10 x 10: it proves too little
+    symbol = np.array(zxingcpp.write_barcode_to_image(barcode, scale=8))
+    shown = BLANK.copy()
+    shown[100 : 100 + symbol.shape[0], 100 : 100 + symbol.shape[1]] = symbol
+    with LiveDecoder(lambda _: True, lambda _: None) as live:
+        for _ in range(PATIENCE):
+            assert live.read(BLANK) == []
+        assert live.read(shown) == []
+        assert live.finish(LONG) == []
+        assert [reading.text for reading in live.read(shown)] == ["123456"]
 
 
 def test_closing_ends_the_thread() -> None:
