@@ -309,7 +309,7 @@ class Packing(Task):
     def _take(self, uri: str) -> None:
         super()._take(uri)
         if len(self.units) == 1:
-            self.job.body |= {"units": [uri, *self._left], "left": []}
+            self.job.body |= {"units": [uri, *(child for child in self._left if child != uri)], "left": []}
 
     def _take_back(self, uri: str) -> None:
         parent, *children = self.units

@@ -446,6 +446,18 @@ def test_a_case_of_a_pallet_that_was_looked_at_is_ticked_off_without_the_gateway
     assert desk.scan(one).lines[-1].startswith("1 of 2 cases")
 
 
+def test_a_case_that_was_left_by_its_pallet_may_be_filled_but_not_with_itself(world: Any, counter: Make) -> None:
+    plant = world[PLANT]
+    pallet, (case, other), _ = world.pallet(packs=2, cases=2)
+    (fresh,) = world.units(1)
+    plant.capture(plant.unpack(pallet))
+    desk = counter(PLANT)
+    desk.scan("packtrace:pack", fresh, case, other, fresh, "packtrace:undo")
+    plant.capture(plant.unpack(case))
+    assert desk.scan(case).headline == "is filled now"
+    assert desk.work._task.units == [case, other]  # type: ignore[union-attr]
+
+
 # A program that is killed at the moment when it asks the gateway to do something, or has its answer.
 CUT = """
 import os, signal, sys
