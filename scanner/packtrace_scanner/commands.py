@@ -255,19 +255,18 @@ def _meanings(source: "Source", settings: "Settings", output: "_Output") -> "Ite
 
     What a hand scanner sends was scanned on purpose, every time.
     """
+    from packtrace_scanner.live import Sight
     from packtrace_scanner.reading import interpret, meaning_of_text
     from packtrace_scanner.sources import Typed
 
-    seen: dict[tuple[tuple[str, str], ...], float] = {}
+    sight = Sight(SEEN_AGAIN)
     for frame, readings in _read(source, output):
         if isinstance(frame, Typed):
             yield frame, meaning_of_text(frame.text, settings.separator, settings.without_identifier)
             continue
         for meaning in interpret(readings):
             code = tuple((reading.symbology, reading.text) for reading in meaning.readings)
-            last = seen.get(code)
-            seen[code] = frame.time
-            if not source.live or last is None or frame.time - last > SEEN_AGAIN:
+            if not source.live or sight.comes(code, frame.time):
                 yield frame, meaning
 
 

@@ -6,7 +6,7 @@ that it never lags behind by more than the frame it is at.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -51,6 +51,25 @@ class Agreement:
             if not reading.certain:
                 self._said[said] = first, last, by
         return counted
+
+
+class Sight:
+    """What a camera sees now. A code out of sight for `seconds` is forgotten: the camera of a line sees millions."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._seen: dict[Hashable, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+    def comes(self, code: Hashable, time: float) -> bool:
+        """A code is seen: whether it was out of sight before. Times do not fall."""
+        while self._seen and time - next(iter(self._seen.values())) > self._seconds:
+            del self._seen[next(iter(self._seen))]
+        known = self._seen.pop(code, None) is not None
+        self._seen[code] = time  # the newest last
+        return not known
 
 
 class Background:

@@ -8,7 +8,7 @@ import pytest
 import zxingcpp
 
 from benchmarks.hard_pictures import TUNING_SEED, easy_pictures, picture
-from packtrace_scanner.live import AGREE_WITHIN, PATIENCE, Agreement, Background, LiveDecoder
+from packtrace_scanner.live import AGREE_WITHIN, PATIENCE, Agreement, Background, LiveDecoder, Sight
 from packtrace_scanner.symbols import Corners, Reading, merge
 
 CORNERS: Corners = ((0, 0), (9, 0), (9, 9), (0, 9))
@@ -111,6 +111,15 @@ def test_what_the_background_reads_of_the_same_frame_is_no_second_frame() -> Non
         assert live.read(shown) == []
         assert live.finish(LONG) == []
         assert [reading.text for reading in live.read(shown)] == ["123456"]
+
+
+def test_code_comes_anew_when_it_was_out_of_sight_and_is_forgotten_meanwhile() -> None:
+    sight = Sight(3.0)
+    came = [sight.comes(code, time) for code, time in [("a", 0.0), ("a", 2.0), ("b", 4.0), ("a", 5.0), ("a", 8.5)]]
+    assert came == [True, False, True, False, True]
+    for number in range(1000):  # a line's packs, one a second
+        assert sight.comes(str(number), 10.0 + number)
+    assert len(sight) == 4
 
 
 def test_closing_ends_the_thread() -> None:
