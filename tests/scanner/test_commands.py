@@ -88,7 +88,7 @@ def test_folder_is_read_picture_by_picture_and_a_damaged_one_is_named(tmp_path: 
         (tmp_path / name).write_bytes(data)
     result = scan(tmp_path, "--json")
     assert [line["serial"] for line in lines(result)] == ["A1", "C1"]
-    assert "b.png" in result.stderr
+    assert "b.png" in result.stderr.replace("\n", ""), "whatever the width of the screen"
 
 
 def test_reading_that_one_picture_does_not_prove_is_named_and_does_not_count(tmp_path: Path) -> None:
