@@ -35,8 +35,9 @@ _UPDATE = "UPDATE job SET kind = ?, state = ?, body = ?, answer = ?, created = ?
 _UNFINISHED = "SELECT kind, body, state, answer, id, created FROM job WHERE state = ? ORDER BY id DESC LIMIT 1"
 _NEXT = (
     "SELECT kind, body, state, answer, id, created FROM job WHERE state IN (?, ?) "
-    "ORDER BY state = 'sent' DESC, id LIMIT 1"
+    "ORDER BY state = 'ready' DESC, id LIMIT 1"
 )
+_SENT = "SELECT kind, body, state, answer, id, created FROM job WHERE state = ? ORDER BY id > ? DESC, id LIMIT 1"
 _REFUSED = "SELECT kind, body, state, answer, id, created FROM job WHERE state = ? ORDER BY id"
 _OF_PACK = (
     "SELECT kind, body, state, answer, id, created FROM job WHERE id IN (SELECT job FROM pack WHERE code = ?) "
@@ -127,8 +128,12 @@ class Journal:
         return self._first(_UNFINISHED, State.OPEN)
 
     def next(self) -> Job | None:
-        """The job that the gateway gets next, or whose outcome is to be asked for."""
+        """The job that the gateway gets next; where it has them all, one whose outcome is to be asked for."""
         return self._first(_NEXT, State.READY, State.SENT)
+
+    def sent(self, asked: int) -> Job | None:
+        """A job whose outcome is to be asked for: the one after number `asked`, or the first."""
+        return self._first(_SENT, State.SENT, asked)
 
     def waiting(self) -> int:
         """How many jobs the gateway does not have yet."""
@@ -143,16 +148,16 @@ class Journal:
         """The newest job of a kind that a pack was part of, here, and that was not refused."""
         return self._first(_OF_PACK, code, kind, State.OPEN, State.REFUSED)
 
-    def _first(self, query: str, *values: str) -> Job | None:
+    def _first(self, query: str, *values: str | int) -> Job | None:
         return next(iter(self._jobs(query, *values)), None)
 
-    def _jobs(self, query: str, *values: str) -> list[Job]:
+    def _jobs(self, query: str, *values: str | int) -> list[Job]:
         return [
             Job(kind, orjson.loads(body), State(state), orjson.loads(answer) if answer else None, number, created)
             for kind, body, state, answer, number, created in self._rows(query, *values)
         ]
 
-    def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         try:
             with self._lock:
                 return self._connection.execute(query, values).fetchall()

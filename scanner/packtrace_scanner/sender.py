@@ -25,7 +25,8 @@ class Sender:
         self._tell = tell
         self._wake = threading.Event()
         self._stop = threading.Event()
-        self._trouble: str | None = None  # why nothing is sent, as it was told
+        self._troubles: set[str] = set()  # what is in the way, as it was told
+        self._asked = 0  # number of the job whose outcome was asked for last
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     def start(self) -> None:
@@ -55,32 +56,43 @@ class Sender:
             self._wake.wait(self.step())
 
     def step(self) -> float | None:
-        """Send one job, or ask for the outcome of one; the seconds until the next time (None: until there is one)."""
+        """Send one job, and ask for the outcome of one that was sent; the seconds until the next time (None: until
+        there is one). A pack that waits for its block holds nothing up, nor does a job that cannot be sent now."""
         try:
-            job = self._journal.next()
+            job, sent = self._journal.next(), self._journal.sent(self._asked)
         except JournalError as error:
-            return self._later("nothing can be sent", error.message)
+            self._troubles = {self._trouble("nothing can be sent", error.message)}
+            return OFFLINE_SECONDS
         if job is None:
             return None
+        ready = [job] if job.state is State.READY else []
+        if sent is not None:
+            self._asked = sent.id or 0
+        troubles = {trouble for one in (*ready, sent) if one is not None and (trouble := self._tried(one))}
+        if self._troubles and not troubles:
+            self._tell(Said(Mark.GOOD, "it works again", ()))
+        self._troubles = troubles
+        if troubles:
+            return OFFLINE_SECONDS
+        return 0.0 if ready else FOLLOW_SECONDS
+
+    def _tried(self, job: Job) -> str | None:
+        """What is in the way of a job, if anything is."""
         try:
             self._try(job)
         except OfflineError as error:
             said = (str(error.value),) if error.value else ()
-            return self._later("offline", error.message, *said)
+            return self._trouble("offline", error.message, *said)
         except JournalError as error:  # perhaps the gateway has done it: it is asked again, and does it once
-            return self._later("nothing can be written down", error.message)
-        if self._trouble:
-            self._trouble = None
-            self._tell(Said(Mark.GOOD, "it works again", ()))
-        return FOLLOW_SECONDS if job.state is State.SENT else 0.0
+            return self._trouble("nothing can be written down", error.message)
+        return None
 
-    def _later(self, headline: str, why: str, *more: str) -> float:
-        """Try again, as often as it takes; said once. The seconds until then."""
-        if why != self._trouble:
+    def _trouble(self, headline: str, why: str, *more: str) -> str:
+        """Say, once, what is in the way; it is tried again, as often as it takes."""
+        if why not in self._troubles:
             last = "what is scanned is kept here and sent when this is over"
             self._tell(Said(Mark.QUESTION, headline, (why, *more, last)))
-        self._trouble = why
-        return OFFLINE_SECONDS
+        return why
 
     def _try(self, job: Job) -> None:
         try:

@@ -50,17 +50,22 @@ def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
         with_all.close()
 
 
-def test_jobs_come_in_order_and_one_whose_outcome_is_open_comes_first(tmp_path: Path) -> None:
+def test_jobs_come_in_order_and_those_whose_outcome_is_open_are_asked_for_in_turn(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.db")
     one, two, open_ = Job("a", {}, State.READY), Job("b", {}, State.READY), Job("c")
     for job in (open_, one, two):
         journal.write(job)
     assert journal.next().kind == "a"  # type: ignore[union-attr]
+    assert journal.sent(0) is None
     two.state, two.answer = State.SENT, {"id": 7}
-    journal.write(two)
-    found = journal.next()
-    assert found is not None
-    assert (found.kind, found.answer) == ("b", {"id": 7})
+    three = Job("d", {}, State.SENT, {"id": 8})
+    for job in (two, three):
+        journal.write(job)
+    assert journal.next().kind == "a"  # type: ignore[union-attr]
+    asked = [0]
+    for _ in range(3):
+        asked.append(journal.sent(asked[-1]).id)  # type: ignore
+    assert asked[1:] == [two.id, three.id, two.id]
     assert journal.waiting() == 1
     assert journal.unfinished().id == open_.id  # type: ignore[union-attr]
     journal.drop(open_)
@@ -107,7 +112,8 @@ def test_old_jobs_are_forgotten_and_unsent_ones_never(tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "KEPT_SECONDS", -1.0)
     journal = Journal(tmp_path / "j.db")
     assert journal.of_pack("done", "dispensing") is None
-    assert (journal.waiting(), journal.next().state) == (1, State.SENT)  # type: ignore[union-attr]
+    assert (journal.waiting(), journal.next().state) == (1, State.READY)  # type: ignore[union-attr]
+    assert journal.sent(0).state is State.SENT  # type: ignore[union-attr]
     journal.close()
 
 

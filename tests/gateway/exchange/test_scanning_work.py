@@ -206,6 +206,22 @@ def test_a_pack_is_dispensed_by_one_scan_and_only_once(world: Any, counter: Make
     assert till.verdicts[-1].authentic
 
 
+def test_packs_that_wait_for_their_block_hold_nothing_up(world: Any, counter: Make) -> None:
+    packs = delivered(world, PHARMACY, 3)
+    till = counter(PHARMACY)
+    till.scan("packtrace:dispense")
+    world.devnet.pause_mining()
+    try:
+        for pack in packs:
+            assert till.scan(pack).headline == "dispensing …"
+            till.parts.sender.step()
+        assert till.parts.journal.waiting() == 0, "the gateway has all three, though none has its outcome"
+        assert till.parts.journal.next().state is State.SENT  # type: ignore[union-attr]
+    finally:
+        world.devnet.resume_mining()
+    assert [one.headline for one in till.sent()].count("dispensed") == 3
+
+
 def test_offline_what_is_scanned_is_kept_and_the_verdict_says_what_it_does_not_know(
     world: Any, counter: Make, tmp_path: Path
 ) -> None:
