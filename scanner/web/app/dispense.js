@@ -1,6 +1,7 @@
 /** Dispensing one pack, and undoing it: pending until the chain changed this very pack, and until our own node says so. */
 
 import { h, icon } from "./dom.js";
+import { Refused } from "./gateway.js";
 import { refusalOf, wordsOf } from "./refusals.js";
 import { t } from "./text.js";
 
@@ -11,13 +12,13 @@ const CONFIRM_TRIES = 20;
 /**
  * What a press of "dispense" does, in steps that the person sees.
  * @param {import("./app.js").App} app @param {object} scan @param {string | null} acknowledge a headline that a person overrides
- * @param {{state: (kind: "busy" | "go" | "care" | "stop", words: string, line: string, undo?: Node[]) => void, changed: (undoable: number | null) => void}} to
- *   `state` is shown large in the verdict's place; `changed` is told when the pack's state is another, with the operation
- *   that can be undone
+ * @param {{state: (kind: "busy" | "go" | "care" | "stop", words: string, line: string, undo?: Node[]) => void, request: () => Promise<string>, keep: (known: {operation?: number | null, request?: null}) => Promise<void>, changed: () => Promise<void>}} to
+ *   `state` is shown large in the verdict's place; `request` is this pack's dispensing's own name, the same until it is
+ *   known what became of it: sent again with it, nothing is done twice; `keep` takes the operation that can be undone, and
+ *   the name away; `changed` is told when the pack's state may be another
  * @returns {{start: () => Promise<void>, undoOf: (id: number) => Node[]}} `undoOf` makes the button that undoes an operation
  */
 export function dispenser(app, scan, acknowledge, to) {
-  const request = crypto.randomUUID(); // one press: sent again after a lost answer, nothing is done twice
   const settled = async (id) => {
     const limit = performance.now() + PATIENCE;
     for (;;) {
@@ -27,11 +28,11 @@ export function dispenser(app, scan, acknowledge, to) {
     }
   };
 
-  /** What the gateway says is done counts once our node shows it. */
+  /** What the gateway says is done counts once our node shows it; null where that cannot be seen. */
   const confirmed = async (wanted) => {
     for (let tries = 0; tries < CONFIRM_TRIES; tries++) {
-      const { verdict } = await app.verifier.verify(scan);
-      if (wanted(verdict)) return verdict;
+      const found = await app.verifier.verify(scan).catch(() => null);
+      if (!found || wanted(found.verdict)) return found?.verdict ?? null;
       await pause(POLL);
     }
     return null;
@@ -39,24 +40,44 @@ export function dispenser(app, scan, acknowledge, to) {
 
   async function start() {
     to.state("busy", t("dispense.sending"), "");
-    let done = null;
+    let operation = null;
     try {
-      const { id } = await app.asking(() => app.gateway.dispense(scan, acknowledge, request));
+      const request = await to.request();
+      operation = await app.asking(() => app.gateway.dispense(scan, acknowledge, request));
+      await to.keep({ operation: operation.id });
       to.state("busy", t("dispense.pending"), t("dispense.pendingHint"));
-      const operation = await settled(id);
-      const refusal = refusalOf(operation);
-      if (refusal) {
-        to.state("stop", t("dispense.not"), refusal);
-        return to.changed(null);
-      }
-      done = id;
-      const seen = await confirmed((verdict) => verdict.status === "SUPPLIED" && verdict.changed?.party === app.config.place);
-      if (seen) to.state("go", t("dispense.done"), t("dispense.doneHint", { case: unbroken(seen.case) }), undoOf(id));
-      else to.state("care", t("dispense.done"), t("dispense.unconfirmed"), undoOf(id));
+      operation = await settled(operation.id);
     } catch (error) {
-      to.state("stop", t("dispense.not"), wordsOf(error));
+      return operation === null && error instanceof Refused ? not("dispense.not", wordsOf(error)) : unknown("dispense.unknown", error);
     }
-    return to.changed(done);
+    const refusal = refusalOf(operation);
+    if (operation.state === "pending") return open(refusal);
+    if (refusal) {
+      await to.keep({ operation: null, request: null });
+      return not("dispense.not", refusal);
+    }
+    const { id } = operation;
+    await to.keep({ request: null });
+    const seen = await confirmed((verdict) => verdict.status === "SUPPLIED" && verdict.changed?.party === app.config.place);
+    if (seen) to.state("go", t("dispense.done"), t("dispense.doneHint", { case: unbroken(seen.case) }), undoOf(id));
+    else to.state("care", t("dispense.done"), t("dispense.unconfirmed"), undoOf(id));
+    return to.changed();
+  }
+
+  function not(key, words) {
+    to.state("stop", t(key), words);
+    return to.changed();
+  }
+
+  function open(words) {
+    to.state("care", t("dispense.pending"), words);
+    return to.changed();
+  }
+
+  /** An answer that is lost says nothing of what was asked. @param {string} key of the message */
+  function unknown(key, error) {
+    to.state("care", t(key), t("dispense.unknownHint", { why: wordsOf(error) }));
+    return to.changed();
   }
 
   function undoOf(id) {
@@ -68,16 +89,20 @@ export function dispenser(app, scan, acknowledge, to) {
 
   async function reverse(id) {
     to.state("busy", t("dispense.undoing"), "");
+    let operation = null;
     try {
-      const asked = await app.asking(() => app.gateway.reverse(id));
-      const refusal = refusalOf(await settled(asked.id));
-      if (refusal) to.state("stop", t("dispense.notUndone"), refusal);
-      else if (await confirmed((verdict) => verdict.status === "ACTIVE")) to.state("go", t("dispense.undone"), t("dispense.undoneHint"));
-      else to.state("care", t("dispense.undone"), t("dispense.unconfirmed"));
+      operation = await app.asking(() => app.gateway.reverse(id));
+      operation = await settled(operation.id);
     } catch (error) {
-      to.state("stop", t("dispense.notUndone"), wordsOf(error));
+      return operation === null && error instanceof Refused ? not("dispense.notUndone", wordsOf(error)) : unknown("dispense.undoUnknown", error);
     }
-    return to.changed(null);
+    const refusal = refusalOf(operation);
+    if (operation.state === "pending") return open(refusal);
+    if (refusal) return not("dispense.notUndone", refusal);
+    await to.keep({ operation: null });
+    if (await confirmed((verdict) => verdict.status === "ACTIVE")) to.state("go", t("dispense.undone"), t("dispense.undoneHint"));
+    else to.state("care", t("dispense.undone"), t("dispense.unconfirmed"));
+    return to.changed();
   }
 
   return { start, undoOf };

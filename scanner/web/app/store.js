@@ -36,7 +36,7 @@ export const settings = {
   put: (name, value) => within("settings", "readwrite", (store) => store.put(value, name)),
 };
 
-/** Last verdicts: `{uri, time, headline, words, kind}`. */
+/** Last verdicts: `{uri, scan, time, key, kind}`, and of a dispensing `operation` (to be undone) and `request` (its end is not known). */
 export const packs = {
   get: (uri) => within("packs", "readonly", (store) => store.get(uri)),
   recent: async (count) => (await within("packs", "readonly", (store) => store.index("time").getAll())).reverse().slice(0, count),

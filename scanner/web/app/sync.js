@@ -41,7 +41,8 @@ async function done(app, item) {
   }
   const { verdict } = await app.asking(() => app.verifier.verify(scan));
   const kind = kindOf(verdict.headline);
-  const remember = (found) => packs.put({ uri: sgtinUri(scan.gtin, scan.serial), scan, time: Math.floor(Date.now() / 1000), key: wordsKey(found), kind: kindOf(found.headline) });
+  const uri = sgtinUri(scan.gtin, scan.serial);
+  const remember = async (found, more = {}) => packs.put({ ...(await packs.get(uri)), ...more, uri, scan, time: Math.floor(Date.now() / 1000), key: wordsKey(found), kind: kindOf(found.headline) });
   if (action === "verify") {
     await remember(verdict);
     return kind === "go" ? null : { key: wordsKey(verdict) };
@@ -58,8 +59,9 @@ async function done(app, item) {
     await new Promise((resolve) => setTimeout(resolve, POLL));
     operation = await app.asking(() => app.gateway.operation(operation.id));
   }
-  const after = await app.verifier.verify(scan);
-  await remember(after.verdict);
   const words = refusalOf(operation);
+  const known = operation.state === "pending" ? {} : { operation: words ? null : operation.id, request: null };
+  const after = await app.verifier.verify(scan);
+  await remember(after.verdict, known);
   return words && { words };
 }

@@ -39,7 +39,10 @@ export function verdictView(app, scan, go) {
     window.scrollTo({ top: 0 });
   };
 
-  /** What is known of the pack stays on the phone: the last verdict, and the operation that this phone could undo. */
+  /**
+   * What is known of the pack stays on the phone: the last verdict, the operation that this phone could undo, and the name
+   * of a dispensing whose end it did not see.
+   */
   async function remember(known) {
     const before = await packs.get(uri).catch(() => null);
     await packs.put({ ...before, ...known, uri, scan, time: Math.floor(Date.now() / 1000) }).catch(() => null);
@@ -93,8 +96,14 @@ export function verdictView(app, scan, go) {
         crown(now, title, line);
         undo[0]?.focus({ preventScroll: true });
       },
-      changed: async (undoable) => {
-        await remember({ operation: undoable });
+      async request() {
+        const kept = await packs.get(uri).catch(() => null);
+        const request = kept?.request ?? crypto.randomUUID();
+        await remember({ request });
+        return request;
+      },
+      keep: remember,
+      changed: async () => {
         actions.replaceChildren(next(true));
         const found = await app.verifier.verify(scan).catch(() => null);
         if (found) show(found.verdict, found.trouble, { keepActions: true });
@@ -158,7 +167,8 @@ export function verdictView(app, scan, go) {
       report(),
     );
     async function keep(action) {
-      await queue.put({ id: crypto.randomUUID(), time: Date.now(), action, scan });
+      const sent = action === "dispense" && last?.request; // a press whose answer was lost: asked again under its name
+      await queue.put({ id: sent || crypto.randomUUID(), time: Date.now(), action, scan, sent: Boolean(sent) });
       await app.counted();
       app.announce(t("offline.kept"));
       actions.replaceChildren(h("p", { class: "kept" }, icon("check"), t("offline.kept")), next(true));

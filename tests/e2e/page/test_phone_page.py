@@ -20,6 +20,12 @@ from packtrace_gateway.demo.story import EXPIRY_YYMMDD
 
 pytestmark = pytest.mark.e2e
 Json = dict[str, Any]
+# Answers to what is dispensed are lost; what was asked is in `sent`.
+ANSWERS_LOST = (
+    "(window.sent = [], window.kept = window.fetch, window.fetch = (url, asked) => url === '/dispense'"
+    " ? (sent.push(JSON.parse(asked.body).request), {send}.then(() => Promise.reject(new TypeError('down'))))"
+    " : kept(url, asked), 1)"
+)
 NODE_GONE = (
     "(window.kept = window.fetch, window.fetch = (url, ...rest) =>"
     " String(url).startsWith('http:') ? Promise.reject(new TypeError('down')) : kept(url, ...rest), 1)"
@@ -96,6 +102,64 @@ def test_what_this_phone_dispensed_is_taken_back_when_it_is_scanned_again(counte
     page.tap("Undo")
     page.until(f"{HEAD}.includes('Taken back')")
     wait_for(lambda: verdict(counter, {"gtin": GTIN, "serial": serial})["status"] == "active")
+
+
+def test_a_press_whose_answer_is_lost_is_sent_again_under_its_name(counter, phone):
+    page = phone()
+    serial = counter.pack()
+    type_code(page, counter, serial)
+    assert kind(page) == "go"
+    page.evaluate(ANSWERS_LOST.replace("{send}", "Promise.resolve()"))
+    page.tap("Dispense")
+    page.until(f"{HEAD}.includes('Not known whether dispensed')")
+    page.tap("Scan the next pack")
+    type_code(page, counter, serial)
+    assert headline(page) == "Authentic, available"
+    page.evaluate(
+        "(window.fetch = (url, asked) =>"
+        " (url === '/dispense' && sent.push(JSON.parse(asked.body).request), kept(url, asked)), 1)"
+    )
+    page.tap("Dispense")
+    page.until(f"{HEAD}.includes('Dispensed')")
+    first, second = page.evaluate("sent")
+    assert first == second
+    page.tap("Undo")
+    page.until(f"{HEAD}.includes('Taken back')")
+    page.tap("Scan the next pack")
+    type_code(page, counter, serial)
+    assert headline(page) == "Authentic, available"
+    page.tap("Dispense")
+    page.until(f"{HEAD}.includes('Dispensed')")
+    assert page.evaluate("sent[2] !== sent[1]"), "what came of the name before is known: this is another dispensing"
+
+
+def test_a_press_whose_answer_is_lost_waits_under_its_name_too(counter, phone):
+    page = phone()
+    serial = counter.pack()
+    type_code(page, counter, serial)
+    assert kind(page) == "go"
+    page.evaluate(ANSWERS_LOST.replace("{send}", "kept(url, asked)"))
+    page.tap("Dispense")
+    page.until(f"{HEAD}.includes('Not known whether dispensed')")
+    code = {"gtin": GTIN, "serial": serial}
+    wait_for(lambda: verdict(counter, code)["words"] == "already supplied")
+    counter.gateway.stop()
+    try:
+        page.tap("Scan the next pack")
+        type_code(page, counter, serial)
+        page.until(f"{HEAD}.includes('Not verified: offline')")
+        page.tap("Dispense when there is a connection")
+        page.until("document.querySelector('.kept') !== null")
+    finally:
+        counter.gateway.start()
+        counter.gateway.wait_until_healthy()
+    page.open("about:blank")
+    page.open(counter.url)
+    page.until("document.querySelector('.badge')?.innerText === 'Connected'", patience=60)
+    type_code(page, counter, serial)
+    assert headline(page) == "Already supplied"
+    page.tap("Undo")
+    page.until(f"{HEAD}.includes('Taken back')")
 
 
 def test_after_a_second_without_a_read_a_frame_goes_to_the_gateway(counter, phone):

@@ -1,0 +1,115 @@
+// Dispensing and undoing as a person sees it: what is not known is never said to be so or not so.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { beforeEach, test } from "node:test";
+
+import { dispenser } from "../../../scanner/web/app/dispense.js";
+import { Gateway } from "../../../scanner/web/app/gateway.js";
+import { speak } from "../../../scanner/web/app/text.js";
+
+const SCAN = { gtin: "09506000134352", serial: "A", lot: null, expiry: null };
+const DOWN = new TypeError("down");
+const PLACE = 7;
+const operation = (state, refusal = "none", found = null) => ({ id: 5, state, error: null, packs: [{ refusal, found }] });
+
+beforeEach(async () => {
+  const element = () => ({ setAttribute: () => null, append: () => null, addEventListener(name, does) { this[name] = does; } });
+  globalThis.document = { documentElement: {}, createElement: element, createElementNS: element };
+  globalThis.fetch = async (url) => ({ ok: true, json: async () => JSON.parse(readFileSync(url, "utf8")) });
+  await speak("en");
+});
+
+/** A phone whose gateway answers in turn (an Error: the connection fails), and whose node shows these verdicts in turn. */
+function phone(answers, verdicts = []) {
+  const seen = { states: [], kept: {}, sent: [], changes: 0 };
+  globalThis.fetch = async (path, { body }) => {
+    seen.sent.push(`${path} ${body ?? ""}`);
+    const [status, said] = answers.shift() ?? assert.fail(path);
+    if (status instanceof Error) throw status;
+    return new Response(JSON.stringify(said), { status });
+  };
+  const verify = async () => {
+    const verdict = verdicts.shift() ?? assert.fail("nobody asks again");
+    if (verdict instanceof Error) throw verdict;
+    return { verdict };
+  };
+  const app = { config: { place: PLACE }, asking: (work) => work(), gateway: new Gateway("pt_key"), verifier: { verify } };
+  const hands = dispenser(app, SCAN, null, {
+    state: (kind, title, line) => seen.states.push([kind, title, line]),
+    request: async () => "this-press-s-own-name",
+    keep: async (known) => Object.assign(seen.kept, known),
+    changed: async () => seen.changes++,
+  });
+  const last = () => seen.states.at(-1);
+  return { ...hands, seen, last, undo: () => hands.undoOf(5)[0].click() };
+}
+
+const SUPPLIED = { status: "SUPPLIED", changed: { party: PLACE }, case: "AB-CD" };
+
+test("what the node shows is dispensed, and can be undone", async () => {
+  const { start, seen, last } = phone([[202, operation("pending")], [200, operation("done")]], [SUPPLIED]);
+  await start();
+  assert.deepEqual(last(), ["go", "Dispensed", "Your node confirms it. Case AB\u2011CD"]);
+  assert.deepEqual(seen.kept, { operation: 5, request: null });
+  assert.match(seen.sent[0], /^\/dispense .*"request":"this-press-s-own-name"/);
+  assert.equal(seen.changes, 1);
+});
+
+test("a lost answer is no refusal: whether it was dispensed is not known", async () => {
+  const { start, seen, last } = phone([[DOWN]]);
+  await start();
+  assert.deepEqual(last(), ["care", "Not known whether dispensed", "No connection. Scan the pack again before you go on."]);
+  assert.deepEqual(seen.kept, {}, "the name stays, for the next press");
+});
+
+test("a connection that is lost while the ledger is waited for says nothing of the pack", async () => {
+  for (const lost of [[DOWN], [503, { type: "packtrace:busy" }], [401, { type: "epcisException:SecurityException", detail: "no" }]]) {
+    const { start, seen, last } = phone([[202, operation("pending")], lost]);
+    await start();
+    assert.deepEqual(last().slice(0, 2), ["care", "Not known whether dispensed"]);
+    assert.deepEqual(seen.kept, { operation: 5 }, "to be undone, should it be done");
+  }
+});
+
+test("what is done is done, though the phone cannot see it", async () => {
+  const { start, seen, last } = phone([[202, operation("pending")], [200, operation("done")]], [DOWN]);
+  await start();
+  assert.deepEqual(last(), ["care", "Dispensed", "The gateway says so; your node does not see it yet."]);
+  assert.deepEqual(seen.kept, { operation: 5, request: null });
+});
+
+test("a refusal is one: by the gateway, or by the ledger", async () => {
+  const gateway = phone([[409, { type: "packtrace:packed", detail: "unpack" }]]);
+  await gateway.start();
+  assert.deepEqual(gateway.last().slice(0, 2), ["stop", "Not dispensed"]);
+  const ledger = phone([[202, operation("pending")], [200, operation("done", "recalled")]]);
+  await ledger.start();
+  assert.deepEqual(ledger.last(), ["stop", "Not dispensed", "The lot is recalled"]);
+  assert.deepEqual(ledger.seen.kept, { operation: null, request: null });
+});
+
+test("what the ledger has not confirmed for long is pending, neither dispensed nor refused", async (context) => {
+  let now = 0;
+  context.mock.method(performance, "now", () => (now += 200_000));
+  const { start, undo, seen, last } = phone([[202, operation("pending")], [200, operation("pending")], [202, operation("pending")], [200, operation("pending")]]);
+  await start();
+  assert.deepEqual(last().slice(0, 2), ["care", "Pending"]);
+  assert.deepEqual(seen.kept, { operation: 5 });
+  await undo();
+  assert.deepEqual(last().slice(0, 2), ["care", "Pending"]);
+});
+
+test("undoing is told the same way", async () => {
+  const said = async (...given) => {
+    const { undo, last } = phone(...given);
+    await undo();
+    return last().slice(0, 2);
+  };
+  assert.deepEqual(await said([[202, operation("pending")], [200, operation("done")]], [{ status: "ACTIVE" }]), ["go", "Taken back"]);
+  assert.deepEqual(await said([[202, operation("pending")], [200, operation("done")]], [DOWN]), ["care", "Taken back"]);
+  assert.deepEqual(await said([[DOWN]]), ["care", "Not known whether taken back"]);
+  assert.deepEqual(await said([[202, operation("pending")], [DOWN]]), ["care", "Not known whether taken back"]);
+  assert.deepEqual(await said([[409, { type: "packtrace:not-reversible", detail: "late" }]]), ["stop", "Not taken back"]);
+  assert.deepEqual(await said([[202, operation("pending")], [200, operation("done", "already_reversed")]]), ["stop", "Not taken back"]);
+});
