@@ -1,6 +1,6 @@
 /** The first view: the camera, and nothing in its way. */
 
-import { checked, readCode } from "../lib/codes.js";
+import { checked, readReading } from "../lib/codes.js";
 import { dateOf } from "../lib/dates.js";
 import { CodeError } from "../lib/errors.js";
 import { Camera } from "./camera.js";
@@ -43,9 +43,9 @@ export function scanView(app, go) {
   };
   const camera = new Camera(video, {
     read(readings) {
-      for (const { symbology, text } of readings) {
+      for (const reading of readings) {
         try {
-          const scan = readCode(symbology === "]Q1" || /^https?:/i.test(text) ? text : symbology + text);
+          const scan = readReading(reading);
           navigator.vibrate?.(40);
           go.found(scan);
           return true;

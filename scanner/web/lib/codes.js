@@ -11,6 +11,7 @@ const GS = "\x1d";
 const MAX_CODE = 2048; // characters, as the gateway's: the longest element string of a pack has far fewer
 /** Symbology identifiers (ISO/IEC 15424) that announce GS1 data; a plain DataMatrix, ]d1, never does. */
 const GS1_DATA = new Set(["]d2", "]C1", "]Q3", "]e0"]);
+const LINK = /^https?:\/\//i;
 /** GS1's character set 82 (General Specifications, figure 7.11-1). */
 const SET_82 = /^[!"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}$/;
 
@@ -28,6 +29,14 @@ export function readCode(code, today = new Date()) {
   if (serial === null) throw new CodeError("code.noSerial");
   checkCompanions([...fields.keys()]);
   return checked({ gtin, serial, lot, expiry: yymmdd === null ? null : dateOf(yymmdd, today) });
+}
+
+/**
+ * The pack in what a barcode reader read: what the symbology says counts, never what a text pretends; a link counts in any.
+ * @param {{symbology: string, text: string}} reading @param {Date} today @returns as `readCode` @throws {CodeError} as it
+ */
+export function readReading({ symbology, text }, today = new Date()) {
+  return readCode(LINK.test(text) ? text : symbology + text, today);
 }
 
 /** A scan whose parts keep GS1's rules. @throws {CodeError} naming the part that does not */
@@ -86,7 +95,7 @@ export function serialOfUri(uri) {
 function fieldsOf(code, today) {
   if (code.length > MAX_CODE) throw new CodeError("code.long");
   if (code.startsWith("(")) return bracketed(code, today);
-  if (/^https?:\/\//i.test(code)) return new Map(readLink(code, today));
+  if (LINK.test(code)) return new Map(readLink(code, today));
   const identifier = code.slice(0, 3);
   if (!GS1_DATA.has(identifier)) throw new CodeError("code.plain", { symbology: identifier });
   return elementString(code.slice(3), today);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { checked, isCanonical, readCode, sgtinUri, ssccOfUri } from "../../../scanner/web/lib/codes.js";
+import { checked, isCanonical, readCode, readReading, sgtinUri, ssccOfUri } from "../../../scanner/web/lib/codes.js";
 import { checkDigitFits } from "../../../scanner/web/lib/component-checks.js";
 import { dateOf, expiresAt, isDate } from "../../../scanner/web/lib/dates.js";
 
@@ -30,6 +30,16 @@ test("a pack is read from every form of code", () => {
   }
   assert.deepEqual(read("]d2010950600013435221A/B%2F"), { ...PACK, serial: "A/B%2F", lot: null, expiry: null });
   assert.deepEqual(read("https://id.gs1.org/01/09506000134352/21/A%2FB").serial, "A/B");
+});
+
+test("a reading is what its symbology says: a plain QR Code that pretends is none", () => {
+  const reading = (symbology, text) => readReading({ symbology, text }, TODAY);
+  const data = "010950600013435217291031" + "10L1\x1d21ABC123";
+  assert.deepEqual(reading("]d2", data), PACK);
+  for (const symbology of ["]Q1", "]d1"]) assert.deepEqual(reading(symbology, "HTTPS://ID.GS1.ORG/01/09506000134352/10/L1/21/ABC123?17=291031"), PACK);
+  for (const pretended of [`]d2${data}`, "(01)09506000134352(21)ABC123(10)L1(17)291031", "Hello"]) {
+    assert.throws(() => reading("]Q1", pretended), { reason: "code.plain", values: { symbology: "]Q1" } }, pretended);
+  }
 });
 
 test("what is no pack's code says why", () => {
