@@ -13,6 +13,7 @@ const MAX_PHOTOS = 5;
 /** @param {import("./app.js").App} app */
 export function openReport(app, scan) {
   const photos = [];
+  let item = null;
   const strip = h("div", { class: "photos" });
   const problem = h("p", { class: "problem", role: "alert" });
   const input = h("input", { type: "file", accept: "image/*", capture: "environment", class: "visually-hidden", tabindex: "-1", "aria-hidden": "true" });
@@ -51,7 +52,8 @@ export function openReport(app, scan) {
     }
     send.disabled = true;
     send.textContent = t("report.sending");
-    const item = { id: crypto.randomUUID(), time: Date.now(), action: "report", scan, text, photos };
+    // pressed again after a refusal (of a photo, say), the same report has its name still
+    if (item?.text !== text) item = { id: crypto.randomUUID(), time: Date.now(), action: "report", scan, text, photos };
     try {
       const number = await sendReport(app, item);
       finish(t("report.done", { number }), t("report.doneHint"));

@@ -308,6 +308,14 @@ def test_what_somebody_dispensed_before_is_stopped_and_reported_with_a_photo(cou
     cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 255, (1500, 3000, 3), dtype=np.uint8))
     page.choose("dialog input[type=file]", photo)
     page.until("document.querySelector('dialog .photos img')?.complete")
+    lost = "String(url).endsWith('/photos')"
+    full = "new Response(JSON.stringify({type: 'packtrace:too-many', detail: 'later'}), {status: 429})"
+    page.evaluate(
+        f"(window.kept = window.fetch, window.fetch = async (url, ...rest) => {lost} ? {full} : kept(url, ...rest), 1)"
+    )
+    page.tap("Send the report")
+    page.until("document.querySelector('dialog .problem').innerText.startsWith('Too much at once')")
+    page.evaluate("(window.fetch = window.kept, 1)")
     page.tap("Send the report")
     page.until("/^Report \\d+ is sent/.test(document.querySelector('dialog h2').innerText)")
     number = int(re.findall(r"\d+", page.text("dialog h2"))[0])
@@ -315,6 +323,7 @@ def test_what_somebody_dispensed_before_is_stopped_and_reported_with_a_photo(cou
     assert kept["text"] == "Seal broken"
     assert kept["verdict"] == "already supplied"
     assert [one["type"] for one in kept["photos"]] == ["image/jpeg"]
+    assert [one["number"] for one in client.get("/reports") if one["uri"] == kept["uri"]] == [number], "one report"
     # what is not ACTIVE any more is sent all the same: the refusal is the evidence, at the maker too
     client.wait(f"/operations/{kept['operation']}", lambda found: found["state"] == "done")
     counter.network.of(MAKER).client.wait(
