@@ -38,12 +38,22 @@ export function dispenser(app, scan, acknowledge, to) {
     return null;
   };
 
+  async function sent() {
+    const request = await to.request();
+    return app.asking(() => app.gateway.dispense(scan, acknowledge, request));
+  }
+
   async function start() {
     to.state("busy", t("dispense.sending"), "");
     let operation = null;
     try {
-      const request = await to.request();
-      operation = await app.asking(() => app.gateway.dispense(scan, acknowledge, request));
+      operation = await sent();
+      if (operation.packs[0].undone) {
+        // what a press before this one did, and somebody took back since
+        await to.keep({ operation: null, request: null });
+        operation = null;
+        operation = await sent();
+      }
       await to.keep({ operation: operation.id });
       to.state("busy", t("dispense.pending"), t("dispense.pendingHint"));
       operation = await settled(operation.id);
@@ -99,7 +109,7 @@ export function dispenser(app, scan, acknowledge, to) {
     const refusal = refusalOf(operation);
     if (operation.state === "pending") return open(refusal);
     if (refusal) return not("dispense.notUndone", refusal);
-    await to.keep({ operation: null });
+    await to.keep({ operation: null, request: null });
     if (await confirmed((verdict) => verdict.status === "ACTIVE")) to.state("go", t("dispense.undone"), t("dispense.undoneHint"));
     else to.state("care", t("dispense.undone"), t("dispense.unconfirmed"));
     return to.changed();

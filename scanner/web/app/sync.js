@@ -60,8 +60,10 @@ async function done(app, item) {
     operation = await app.asking(() => app.gateway.operation(operation.id));
   }
   const words = refusalOf(operation);
-  const known = operation.state === "pending" ? {} : { operation: words ? null : operation.id, request: null };
+  const undone = Boolean(operation.packs[0].undone); // a press before did it, and somebody took it back: is it wanted still?
+  const known = operation.state === "pending" ? {} : { operation: words || undone ? null : operation.id, request: null };
   const after = await app.verifier.verify(scan);
   await remember(after.verdict, known);
+  if (undone) return { key: wordsKey(after.verdict) };
   return words && { words };
 }

@@ -611,7 +611,7 @@ def test_refusals_and_broken_evidence_are_told_in_the_persons_language(counter, 
     client.wait(f"/operations/{operation['id']}", lambda found: found["state"] == "done")
     page.tap("Abgeben")  # somebody was faster
     page.until(f"{HEAD}.includes('Nicht abgegeben')")
-    assert page.text(".verdict .do") == "Ihr Status im Register lässt es nicht zu: Schon abgegeben"
+    assert page.text(".verdict .do") == "Der Status der Packung im Register lässt es nicht zu: Schon abgegeben"
 
     page.tap("Nächste Packung")
     with page.tampering("*/verify*", lambda answer: (_index(answer["material"]), answer)[1]):

@@ -11,7 +11,7 @@ import { speak } from "../../../scanner/web/app/text.js";
 const SCAN = { gtin: "09506000134352", serial: "A", lot: null, expiry: null };
 const DOWN = new TypeError("down");
 const PLACE = 7;
-const operation = (state, refusal = "none", found = null) => ({ id: 5, state, error: null, packs: [{ refusal, found }] });
+const operation = (state, refusal = "none", found = null) => ({ id: 5, state, error: null, packs: [{ refusal, found, undone: null }] });
 
 beforeEach(async () => {
   const element = () => ({ setAttribute: () => null, append: () => null, addEventListener(name, does) { this[name] = does; } });
@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 /** A phone whose gateway answers in turn (an Error: the connection fails), and whose node shows these verdicts in turn. */
 function phone(answers, verdicts = []) {
-  const seen = { states: [], kept: {}, sent: [], changes: 0 };
+  const seen = { states: [], kept: {}, told: [], sent: [], changes: 0 };
   globalThis.fetch = async (path, { body }) => {
     seen.sent.push(`${path} ${body ?? ""}`);
     const [status, said] = answers.shift() ?? assert.fail(path);
@@ -38,7 +38,7 @@ function phone(answers, verdicts = []) {
   const hands = dispenser(app, SCAN, null, {
     state: (kind, title, line) => seen.states.push([kind, title, line]),
     request: async () => "this-press-s-own-name",
-    keep: async (known) => Object.assign(seen.kept, known),
+    keep: async (known) => Object.assign(seen.kept, known) && seen.told.push(known),
     changed: async () => seen.changes++,
   });
   const last = () => seen.states.at(-1);
@@ -70,6 +70,16 @@ test("a connection that is lost while the ledger is waited for says nothing of t
     assert.deepEqual(last().slice(0, 2), ["care", "Not known whether dispensed"]);
     assert.deepEqual(seen.kept, { operation: 5 }, "to be undone, should it be done");
   }
+});
+
+test("what an earlier press did, and somebody took back, is no dispensing of now", async () => {
+  const before = operation("done");
+  before.packs[0].undone = { kind: "reversed" };
+  const { start, seen, last } = phone([[202, before], [202, operation("pending")], [200, operation("done")]], [SUPPLIED]);
+  await start();
+  assert.equal(last()[0], "go");
+  assert.deepEqual(seen.told, [{ operation: null, request: null }, { operation: 5 }, { request: null }]);
+  assert.equal(seen.sent.filter((one) => one.startsWith("/dispense ")).length, 2);
 });
 
 test("what is done is done, though the phone cannot see it", async () => {

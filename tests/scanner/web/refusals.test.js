@@ -52,8 +52,8 @@ test("an operation that did not change the pack says why", () => {
   const operation = (state, refusal, found = null, error = null) => ({ state, error, packs: [{ refusal, found }] });
   assert.equal(refusalOf(operation("done", "none")), null);
   assert.equal(refusalOf(operation("done", "recalled")), "Die Charge ist zurückgerufen");
-  assert.equal(refusalOf(operation("done", "wrong_status", "supplied")), "Ihr Status im Register lässt es nicht zu: Schon abgegeben");
-  assert.equal(refusalOf(operation("done", "wrong_status")), "Ihr Status im Register lässt es nicht zu");
+  assert.equal(refusalOf(operation("done", "wrong_status", "supplied")), "Der Status der Packung im Register lässt es nicht zu: Schon abgegeben");
+  assert.equal(refusalOf(operation("done", "wrong_status")), "Der Status der Packung im Register lässt es nicht zu");
   assert.equal(refusalOf(operation("refused", "none", null, "KeyNotValid: the key is revoked")), "Das Register hat es abgewiesen (KeyNotValid: the key is revoked)");
   assert.match(refusalOf(operation("pending", "none")), /noch nicht bestätigt/);
 });
