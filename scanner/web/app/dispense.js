@@ -12,10 +12,10 @@ const CONFIRM_TRIES = 20;
 /**
  * What a press of "dispense" does, in steps that the person sees.
  * @param {import("./app.js").App} app @param {object} scan @param {string | null} acknowledge a headline that a person overrides
- * @param {{state: (kind: "busy" | "go" | "care" | "stop", words: string, line: string, undo?: Node[]) => void, request: () => Promise<string>, keep: (known: {operation?: number | null, request?: null}) => Promise<void>, changed: () => Promise<void>}} to
+ * @param {{state: (kind: "busy" | "go" | "care" | "stop", words: string, line: string, undo?: Node[]) => void, request: () => Promise<string>, keep: (known: object) => Promise<void>, changed: () => Promise<void>}} to
  *   `state` is shown large in the verdict's place; `request` is this pack's dispensing's own name, the same until it is
- *   known what became of it: sent again with it, nothing is done twice; `keep` takes the operation that can be undone, and
- *   the name away; `changed` is told when the pack's state may be another
+ *   known what became of it: sent again with it, nothing is done twice; `keep` remembers of the pack the operation that can be
+ *   undone, its last verdict, and that the name is used up; `changed` is told when the pack's state may be another
  * @returns {{start: () => Promise<void>, undoOf: (id: number) => Node[]}} `undoOf` makes the button that undoes an operation
  */
 export function dispenser(app, scan, acknowledge, to) {
@@ -67,7 +67,7 @@ export function dispenser(app, scan, acknowledge, to) {
       return not("dispense.not", refusal);
     }
     const { id } = operation;
-    await to.keep({ request: null });
+    await to.keep({ request: null, key: "verdict.SUPPLIED", kind: "stop" }); // until the next verdict, should there be none now
     const seen = await confirmed((verdict) => verdict.status === "SUPPLIED" && verdict.changed?.party === app.config.place);
     if (seen) to.state("go", t("dispense.done"), t("dispense.doneHint", { case: unbroken(seen.case) }), undoOf(id));
     else to.state("care", t("dispense.done"), t("dispense.unconfirmed"), undoOf(id));

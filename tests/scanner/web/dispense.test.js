@@ -51,7 +51,7 @@ test("what the node shows is dispensed, and can be undone", async () => {
   const { start, seen, last } = phone([[202, operation("pending")], [200, operation("done")]], [SUPPLIED]);
   await start();
   assert.deepEqual(last(), ["go", "Dispensed", "Your node confirms it. Case AB\u2011CD"]);
-  assert.deepEqual(seen.kept, { operation: 5, request: null });
+  assert.deepEqual(seen.kept, { operation: 5, request: null, key: "verdict.SUPPLIED", kind: "stop" });
   assert.match(seen.sent[0], /^\/dispense .*"request":"this-press-s-own-name"/);
   assert.equal(seen.changes, 1);
 });
@@ -78,7 +78,7 @@ test("what an earlier press did, and somebody took back, is no dispensing of now
   const { start, seen, last } = phone([[202, before], [202, operation("pending")], [200, operation("done")]], [SUPPLIED]);
   await start();
   assert.equal(last()[0], "go");
-  assert.deepEqual(seen.told, [{ operation: null, request: null }, { operation: 5 }, { request: null }]);
+  assert.deepEqual(seen.told, [{ operation: null, request: null }, { operation: 5 }, { request: null, key: "verdict.SUPPLIED", kind: "stop" }]);
   assert.equal(seen.sent.filter((one) => one.startsWith("/dispense ")).length, 2);
 });
 
@@ -86,7 +86,7 @@ test("what is done is done, though the phone cannot see it", async () => {
   const { start, seen, last } = phone([[202, operation("pending")], [200, operation("done")]], [DOWN]);
   await start();
   assert.deepEqual(last(), ["care", "Dispensed", "The gateway says so; your node does not see it yet."]);
-  assert.deepEqual(seen.kept, { operation: 5, request: null });
+  assert.deepEqual(seen.kept, { operation: 5, request: null, key: "verdict.SUPPLIED", kind: "stop" });
 });
 
 test("a refusal is one: by the gateway, or by the ledger", async () => {
