@@ -55,7 +55,7 @@ def read_code(code: str) -> Scan:
     """The pack in a code. Raises IdentifierError when it has no GTIN and serial number."""
     if code.startswith("("):
         elements = parse_bracketed(code)
-    elif code.startswith(("http://", "https://")):
+    elif code.lower().startswith(("http://", "https://")):
         elements = parse_digital_link(code)
     else:
         elements = parse_scan(code)
