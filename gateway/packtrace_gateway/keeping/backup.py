@@ -232,7 +232,11 @@ def _manifest(archive: tarfile.TarFile, entry: tarfile.TarInfo | None) -> Manife
         raise BackupError("this is no backup of a gateway: it does not begin with a manifest")
     try:
         manifest = Manifest(**orjson.loads(content.read()))
-    except (orjson.JSONDecodeError, TypeError) as error:
+        if not isinstance(manifest.made_at, int) or not all(
+            isinstance(total, str) for total in manifest.files.values()
+        ):
+            raise TypeError("the time or the files are of another form")
+    except (orjson.JSONDecodeError, TypeError, AttributeError) as error:
         raise BackupError(f"the backup's manifest cannot be read: {error}") from None
     if manifest.format != FORMAT:
         raise BackupError("this version of packtrace does not know this kind of backup", value=manifest.format)

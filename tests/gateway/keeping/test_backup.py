@@ -224,6 +224,16 @@ def test_an_archive_cannot_write_outside_or_beside(name: str, tmp_path: Path) ->
         assert not list(tmp_path.rglob("*evil*.json")) + list(tmp_path.rglob("evil"))
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"files": []}, {"files": None}, {"made_at": "today", "files": {}}, {"files": {"x": 1}}]
+)
+def test_a_manifest_of_another_form_is_refused(wrong: dict[str, Any], tmp_path: Path) -> None:
+    manifest = {"format": backup.FORMAT, "party": 1, "name": "x", "made_at": 0} | wrong
+    (tmp_path / "odd.tar").write_bytes(archive_of({"manifest.json": orjson.dumps(manifest)}))
+    with pytest.raises(BackupError, match="manifest cannot be read"):
+        restore(tmp_path / "odd.tar", tmp_path / "restored", [])
+
+
 def test_nothing_is_replaced(made: Settings, tmp_path: Path) -> None:
     file = tmp_path / "backup.tar"
     back_up(made, file, [])
