@@ -465,6 +465,19 @@ def test_offline_it_says_what_it_does_not_know_and_a_queue_outlives_the_page(cou
     assert verdict(counter, {"gtin": GTIN, "serial": known})["status"] == "active"
 
 
+def test_a_new_version_that_waits_already_is_offered_again(counter, phone):
+    page = phone()
+    page.until("navigator.serviceWorker.controller !== null")
+    waits = "({ waiting: { postMessage: (said) => (window.told = said) }, addEventListener: () => null })"
+    script = f"ServiceWorkerContainer.prototype.register = async () => {waits};"
+    page.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+    page.open("about:blank")
+    page.open(counter.url)
+    page.until("document.querySelector('.toast')?.innerText.startsWith('A new version is ready')")
+    page.tap("Reload")
+    page.until("window.told === 'go over'")
+
+
 def test_everything_can_be_done_with_the_keyboard_alone(counter, phone):
     page = phone()
     serial = counter.pack()
