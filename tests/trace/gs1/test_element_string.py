@@ -226,6 +226,7 @@ def test_digital_link_is_read_with_all_its_data() -> None:
     [
         ("https://shop.example/", "not a GS1 Digital Link"),
         ("urn:epc:id:sgtin:4012345.012345.1", "not a GS1 Digital Link"),
+        (f"http\u017f://id.gs1.org/01/{GTIN}", "not a GS1 Digital Link"),  # a long s, whose capital is S
         ("https://id.gs1.org/01/" + "0" * 9000, "not a GS1 Digital Link"),
         (f"https://id.gs1.org/01/{GTIN}?21=s", "no data attribute"),
         (f"https://id.gs1.org/01/{GTIN}?17=271131", "date"),

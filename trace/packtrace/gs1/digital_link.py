@@ -27,7 +27,7 @@ SSCC = "00"
 CPV = "22"
 GTIN_LENGTHS = (8, 12, 13, 14)
 
-_HTTP_URI = re.compile(r"https?://([^/?#]+)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE)
+_HTTP_URI = re.compile(r"https?://([^/?#]+)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE | re.ASCII)
 _RESERVED = re.compile(r"[^A-Za-z0-9\-._~]")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
