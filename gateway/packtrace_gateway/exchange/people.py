@@ -124,8 +124,8 @@ def refuse_arrival(number: RowNumber, gateway: GatewayDependency, caller: Wareho
 @router.post("/arrivals/receive", status_code=202)
 def receive_delivery(delivery: Delivery, gateway: GatewayDependency, caller: Warehouse) -> dict[str, Any]:
     """Receive a delivery some of which is missing: units in part, and others whole. All of it, or nothing."""
-    document = json.dumps(delivery.document).encode()
-    whole = gateway.capture.prepare(document, caller.roles, "document.") if delivery.document is not None else []
+    given = delivery.document
+    whole = gateway.capture.prepare(json.dumps(given).encode(), caller.roles, "document.") if given is not None else []
     lacking = [Shortage(one.arrival, one.missing, f"partly[{at}].") for at, one in enumerate(delivery.partly)]
     captured = gateway.exchange.missing.receive(lacking, whole, caller)
     with gateway.database.read() as session:

@@ -1,9 +1,6 @@
 """Work by scanning, against real gateways: receive, ship, pack, unpack and dispense, online and off."""
 
 import json
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,18 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
-from typer.testing import CliRunner
 
-from packtrace.facts import Status as PackStatus
-from packtrace.gs1 import split_sgtin_uri, sscc_of_uri
+from packtrace.gs1 import sscc_of_uri
 from packtrace.scan import Scan
 from packtrace_gateway.access.models import Role
-from packtrace_gateway.events.models import StoredEvent
-from packtrace_gateway.status.models import OperationUnit
-from packtrace_scanner import events
 from packtrace_scanner.answers import Mark, Said
-from packtrace_scanner.commands import NOT_AUTHENTIC, app
 from packtrace_scanner.gateway import Gateway
 from packtrace_scanner.journal import Job, Journal, State
 from packtrace_scanner.reading import NotMedicine, meaning_of_text
@@ -30,9 +20,16 @@ from packtrace_scanner.sender import OFFLINE_SECONDS, Sender
 from packtrace_scanner.settings import Settings
 from packtrace_scanner.verifier import Verified, Verifier
 from packtrace_scanner.work import Parts, Work, expired, offline_verdict
-
-PLANT, WHOLESALER, PHARMACY, SHOP = 11, 20, 30, 31
-PATIENCE = 120.0  # seconds
+from tests.gateway.exchange.scanning import (
+    PATIENCE,
+    PHARMACY,
+    PLANT,
+    SHOP,
+    WHOLESALER,
+    arrived,
+    as_scanned,
+    delivered,
+)
 
 
 @dataclass
@@ -57,13 +54,6 @@ class Counter:
             assert time.monotonic() < limit
             time.sleep(0.05)
         return self.said[before:]
-
-
-def as_scanned(code: str) -> str:
-    sscc, pack = sscc_of_uri(code), split_sgtin_uri(code)
-    if sscc:
-        return f"]C100{sscc}"
-    return f"]d201{pack[0]}17310531" + f"10L1\x1d21{pack[1]}" if pack else code
 
 
 Make = Callable[..., Counter]
@@ -178,19 +168,6 @@ def test_goods_are_packed_shipped_and_unpacked(world: Any, counter: Make) -> Non
     till.sent()
     assert (shop.place(case), shop.place(packs[0])) == ("UNPACKED", "HERE")
     assert till.scan("packtrace:verify", case).headline == "unpacked"
-
-
-def delivered(world: Any, party: int, count: int) -> list[str]:
-    """Packs that are at a pharmacy, unpacked, and whose way there is on chain."""
-    pallet, (case,), packs = world.pallet(packs=count, cases=1)
-    world.deliver(PLANT, party, pallet)
-    world[party].capture(world[party].unpack(pallet), world[party].unpack(case))
-    world.wait(lambda: headline(world, party, packs[0]) == "authentic, available")
-    return list(packs)
-
-
-def headline(world: Any, party: int, pack: str) -> str:
-    return str(world[party].verify(pack, lot="L1", expiry="2031-05-31")["headline"])
 
 
 def test_a_pack_is_dispensed_by_one_scan_and_only_once(world: Any, counter: Make) -> None:
@@ -315,14 +292,6 @@ def test_a_disk_that_is_full_when_the_answer_comes_makes_the_counter_ask_again(w
     assert desk.sent() == []
     journal._connection.execute("PRAGMA query_only=OFF")
     assert [said.headline for said in desk.sent()] == ["unpacking: recorded", "it works again"]
-
-
-def arrived(world: Any, *, cases: int = 2) -> tuple[str, list[str]]:
-    """A pallet that the wholesaler expects, with its cases."""
-    pallet, boxes, _ = world.pallet(packs=cases, cases=cases)
-    world[PLANT].capture(world[PLANT].ship(WHOLESALER, [pallet]))
-    world[WHOLESALER].wait_arrival(pallet)
-    return pallet, boxes
 
 
 def test_a_delivery_is_received_whole_or_not_at_all_and_can_be_mended(world: Any, counter: Make) -> None:
@@ -472,121 +441,6 @@ def test_a_case_that_was_left_by_its_pallet_may_be_filled_but_not_with_itself(wo
     plant.capture(plant.unpack(case))
     assert desk.scan(case).headline == "is filled now"
     assert desk.work._task.units == [case, other]  # type: ignore[union-attr]
-
-
-# A program that is killed at the moment when it asks the gateway to do something, or has its answer.
-CUT = """
-import os, signal, sys
-from packtrace_scanner.commands import app
-from packtrace_scanner.gateway import Gateway
-when, what, ask = sys.argv.pop(1), sys.argv.pop(1), Gateway._ask
-def cut(gateway, method, path, body=None):
-    now = f"{method} {path}".startswith(what)
-    if now and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    answer = ask(gateway, method, path, body)
-    if now and when == "after":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return answer
-Gateway._ask = cut
-app()
-"""
-
-
-def work(config: Path, do: str, *codes: str, when: str = "never", what: str = "POST") -> int:
-    """Work by scanning in a process of its own, which is killed when it asks for `what`; its exit status."""
-    typed = "".join(f"{as_scanned(code)}\n" for code in codes)
-    command = [sys.executable, "-c", CUT, when, what, "work", "keyboard", "--config", str(config), "--do", do]
-    return subprocess.run(command, input=typed, text=True, stdout=subprocess.DEVNULL, timeout=PATIENCE).returncode
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_kill_at_any_moment_loses_nothing_and_does_nothing_twice(world: Any, tmp_path: Path, when: str) -> None:
-    wholesaler = world[WHOLESALER]
-    (pallet, (one, _)), (other, _) = arrived(world), arrived(world)
-    config = scanner_toml(world, tmp_path)
-
-    def done() -> tuple[int, list[str]]:
-        with wholesaler.gateway.database.read() as session:
-            own = select(func.count()).where(StoredEvent.secret.is_not(None))  # type: ignore[union-attr]
-            rows = wholesaler.gateway.outbox.rows(contract="CustodyLedger")
-            return session.execute(own).scalar_one(), sorted(row.function for row in rows)
-
-    def new(before: tuple[int, list[str]]) -> tuple[int, list[str]]:
-        events, calls = done()
-        for call in before[1]:
-            calls.remove(call)
-        return events - before[0], calls
-
-    before = done()
-    scans = (pallet, one, other, "packtrace:done", "packtrace:done")
-    assert work(config, "receive", *scans, when=when) == -signal.SIGKILL
-    assert new(before) == ((0, []) if when == "before" else (3, ["receivePartly", "receiveShipment"]))
-    assert work(config, "receive") == 0
-    wholesaler.wait_goods(pallet, "received")
-    wholesaler.wait_goods(other, "received")
-    assert new(before) == (3, ["receivePartly", "receiveShipment"]), "what is missing, and two receipts"
-
-    before = done()
-    assert work(config, "unpack", pallet, other, "packtrace:done", when=when) == -signal.SIGKILL
-    assert work(config, "unpack") == 0
-    assert new(before) == (2, ["unpack", "unpack"])
-    assert (wholesaler.place(pallet), wholesaler.place(other)) == ("UNPACKED", "UNPACKED")
-
-
-def test_a_kill_while_a_pack_is_dispensed_loses_nothing_and_dispenses_once(world: Any, tmp_path: Path) -> None:
-    packs = delivered(world, PHARMACY, 3)
-    cuts = (("before", "POST /dispense"), ("after", "POST /dispense"), ("after", "GET /operations"))
-    config = scanner_toml(world, tmp_path, PHARMACY)
-    for pack, (when, what) in zip(packs, cuts, strict=True):
-        assert work(config, "dispense", pack, when=when, what=what) == -signal.SIGKILL
-        assert work(config, "verify") == 0
-        with world[PHARMACY].gateway.database.read() as session:
-            orders = session.execute(select(OperationUnit).where(OperationUnit.uri == pack)).scalars().all()  # type: ignore
-        assert [order.outcome for order in orders] == [int(PackStatus.ACTIVE)], "once, and it was active before"
-
-
-def test_what_is_refused_is_said_at_the_start_and_the_end(world: Any, tmp_path: Path) -> None:
-    config, stranger = scanner_toml(world, tmp_path), world.units(1)
-    journal = Journal(tmp_path / "journal.db")
-    document = events.unpacking(world[WHOLESALER].settings.gln, stranger)
-    journal.write(Job("unpacking", {"units": stranger, "call": {"capture": document}}, State.READY))
-    journal.close()
-    arguments = ["work", "keyboard", "--config", str(config)]
-    first = CliRunner().invoke(app, arguments, input="")
-    assert "UNPACKING WAS REFUSED" in first.output
-    assert "refused and kept here: 1" in first.output
-    again = CliRunner().invoke(app, arguments, input="packtrace:mend\n")
-    assert "1 REFUSED" in again.output
-    assert "UNPACKING: NOTHING IS LEFT OF IT" in again.output
-    assert "kept here" not in again.output
-
-
-def scanner_toml(world: Any, folder: Path, party: int = WHOLESALER) -> Path:
-    """A configuration of a scanner at a party's premises."""
-    made, file = world[party].settings, folder / "scanner.toml"
-    (folder / "key").write_text(world[party].gateway.access.create("keyboard", list(Role))[1])
-    file.write_text(
-        f'gateway = "{made.endpoint}"\napi_key_file = "key"\nnode = "{made.node[0]}"\n'
-        f'deployment = "{made.deployment}"\nplace = {party}\ngln = "{made.gln}"\n'
-    )
-    return file
-
-
-def test_the_command_does_all_of_it_from_a_keyboard(world: Any, tmp_path: Path) -> None:
-    pallet, _ = arrived(world)
-    typed = "\n".join((as_scanned(pallet), "packtrace:done", "packtrace:verify", "hello"))
-    arguments = ["work", "keyboard", "--config", str(scanner_toml(world, tmp_path)), "--do", "receive"]
-    result = CliRunner().invoke(app, arguments, input=typed)
-    assert "RECEIVING: RECORDED" in result.output
-    assert result.output.count("\a") > 0
-    assert "NOT A MEDICINE'S CODE" in result.output
-    assert result.exit_code == NOT_AUTHENTIC, "something that was scanned was wrong"
-    world[WHOLESALER].wait_goods(pallet, "received")
-    assert (tmp_path / "journal.db").exists()
-    wrong = CliRunner().invoke(app, [*arguments[:-1], "dance"])
-    assert wrong.exit_code == 2
-    assert "unpack" in wrong.output
 
 
 def test_other_codes_and_commands_are_answered(world: Any, counter: Make) -> None:
