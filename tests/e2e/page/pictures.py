@@ -7,9 +7,10 @@ from typing import Any
 
 import cv2
 import numpy as np
+from acts import HEAD, kind, type_code
+from chromium import Page
 from counter import Counter, film, opened
 from PIL import Image
-from test_phone_page import HEAD, Page, kind, type_code
 
 from packtrace_gateway.demo.companies import GTIN
 
