@@ -17,6 +17,7 @@ from packtrace.errors import EvidenceError
 from packtrace_gateway.events.models import LogisticUnit, StoredEvent, Unit
 from packtrace_gateway.exchange.check import ChainFacts, compared, gathered, opened
 from packtrace_gateway.exchange.package import Package, from_cbor
+from tests.gateway.exchange.packages import ByHand
 
 PLANT, WHOLESALER, PHARMACY, SHOP = 11, 20, 30, 31
 Change = Callable[[Package, list[Disclosure]], Package]
@@ -25,7 +26,7 @@ Change = Callable[[Package, list[Disclosure]], Package]
 @pytest.fixture(scope="module")
 def shipped(world: Any) -> Iterator[tuple[str, list[str], bytes]]:
     """A pallet on its way to the shop, its packs, and its genuine package, which is held back."""
-    from_hand = world.by_hand()
+    from_hand = ByHand()
     pallet, _, packs = world.pallet(packs=6, cases=2)
     data = from_hand.package(world, PLANT, SHOP, pallet)
     yield pallet, packs, data
@@ -190,7 +191,7 @@ def test_every_tampered_link_is_named_and_nothing_is_stored(
     how, reason = CHANGES[what]
     tampered = how(genuine, list(Pedigree.from_cbor(genuine.pedigree).disclosures)).to_cbor()
     before = stored(world[SHOP])
-    answer = world.by_hand().upload(world[PLANT], SHOP, tampered)
+    answer = ByHand().upload(world[PLANT], SHOP, tampered)
     world.wait(lambda: state_of(world, tampered)["receipt"])
     receipt = state_of(world, tampered)["receipt"]
     assert answer["size"] == len(tampered)
@@ -203,7 +204,7 @@ def test_every_tampered_link_is_named_and_nothing_is_stored(
 
 def test_bytes_that_are_not_those_announced_are_no_package(world: Any) -> None:
     client, data = world[PLANT].gateway.exchange.client, b"something else"
-    world.by_hand().upload(world[PLANT], SHOP, data, name="ab" * 32)
+    ByHand().upload(world[PLANT], SHOP, data, name="ab" * 32)
     answer = world.wait(
         lambda: (found := client.request(SHOP, "GET", f"/exchange/packages/{'ab' * 32}"))["receipt"] and found
     )
@@ -211,7 +212,7 @@ def test_bytes_that_are_not_those_announced_are_no_package(world: Any) -> None:
 
 
 def state_of(world: Any, data: bytes) -> dict[str, Any]:
-    answer: dict[str, Any] = world.by_hand().ask(world[PLANT], SHOP, data)
+    answer: dict[str, Any] = ByHand().ask(world[PLANT], SHOP, data)
     return answer
 
 
@@ -254,12 +255,12 @@ def test_goods_here_say_why_their_data_are_doubted_and_can_be_sent_back(world: A
     """Goods first, then data that do not verify: quarantine, with the reason; refused, they are the sender's again."""
     plant, pharmacy = world[PLANT], world[PHARMACY]
     pallet, _, _ = world.pallet()
-    data = world.by_hand().package(world, PLANT, PHARMACY, pallet)
+    data = ByHand().package(world, PLANT, PHARMACY, pallet)
     pharmacy.capture(pharmacy.receive([pallet]))
     genuine = from_cbor(data)
     how, reason = CHANGES["a salt"]
     tampered = how(genuine, list(Pedigree.from_cbor(genuine.pedigree).disclosures)).to_cbor()
-    world.by_hand().upload(plant, PHARMACY, tampered)
+    ByHand().upload(plant, PHARMACY, tampered)
     world.wait(lambda: reason in world[PHARMACY].get("/quarantine")[0]["note"])
     arrival = pharmacy.arrival(pallet)
     assert arrival["state"] == "quarantined"

@@ -24,6 +24,7 @@ from packtrace_gateway.exchange.models import PIECE_BYTES, HandOver
 from packtrace_gateway.exchange.package import MAX_BYTES, digest
 from packtrace_gateway.exchange.receipts import Receipt
 from packtrace_gateway.keys import Purpose
+from tests.gateway.exchange.packages import ByHand
 
 PLANT, WHOLESALER, PHARMACY, SHOP = 11, 20, 30, 31
 PACKAGES = "/exchange/packages"
@@ -155,7 +156,7 @@ ANSWERS = [
 def test_a_partner_that_answers_nonsense_is_asked_again_and_believed_nothing(world: Any) -> None:
     plant, pharmacy = world[PLANT], world[PHARMACY]
     pallet, _, _ = world.pallet()
-    data = world.by_hand().package(world, PLANT, PHARMACY, pallet)
+    data = ByHand().package(world, PLANT, PHARMACY, pallet)
     assert data
     sending, client = plant.gateway.exchange.sending, plant.gateway.exchange.client
     number = plant.shipment(pallet)["id"]
@@ -170,14 +171,14 @@ def test_a_partner_that_answers_nonsense_is_asked_again_and_believed_nothing(wor
     world.admin.set_profile(PHARMACY, name="", endpoint=pharmacy.settings.endpoint or "")
     forget(client)
     assert plant.shipment(pallet)["receipt"] is None
-    world.by_hand().release(plant, pallet)
+    ByHand().release(plant, pallet)
     plant.wait_hand_over(pallet, "delivered")
 
 
 def test_a_receipt_that_is_not_the_receivers_or_not_for_this_package_counts_for_nothing(world: Any) -> None:
     plant, wholesaler = world[PLANT], world[WHOLESALER]
     pallet, _, _ = world.pallet()
-    data = world.by_hand().package(world, PLANT, WHOLESALER, pallet)
+    data = ByHand().package(world, PLANT, WHOLESALER, pallet)
     with plant.gateway.database.read() as session:
         hand_over = session.get_one(HandOver, plant.shipment(pallet)["id"])
     own, other = (party.gateway.keys.account(Purpose.OPERATE) for party in (plant, world[PHARMACY]))
@@ -195,7 +196,7 @@ def test_a_receipt_that_is_not_the_receivers_or_not_for_this_package_counts_for_
         with pytest.raises(EvidenceError, match="receipt"):
             plant.gateway.exchange.sending._finish(hand_over, receipt.sign(key))
     assert plant.shipment(pallet)["receipt"] is None
-    world.by_hand().release(plant, pallet)
+    ByHand().release(plant, pallet)
     plant.wait_hand_over(pallet, "delivered")
 
 
