@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from packtrace.errors import IdentifierError
 from packtrace.gs1 import ElementString, parse_bracketed, parse_digital_link, parse_scan, separators
-from packtrace.scan import Scan
+from packtrace.scan import LogisticUnit, Scan, identify
 from packtrace_scanner.symbols import Corners, Reading
 
 GS1_DATA = ("]d2", "]C1", "]Q3")
@@ -104,20 +104,13 @@ def _labels(linear: list[Reading]) -> list[Meaning]:
 
 
 def _meaning(elements: ElementString, readings: tuple[Reading, ...], remark: str | None = None) -> Meaning:
-    if elements.sscc is not None:
-        return ScannedLogisticUnit(elements.sscc, elements, readings, remark)
-    if elements.gtin is None:
-        return NotMedicine("the code has neither a GTIN, AI (01), nor an SSCC, AI (00)", readings)
-    if elements.serial is None:
-        return NotMedicine("the code has no serial number, AI (21): it names a product, not one pack", readings)
-    return ScannedPack(scan_of(elements), elements.national_number, elements, readings, remark)
-
-
-def scan_of(elements: ElementString) -> Scan:
-    """What identifies a pack, of elements that have a GTIN and a serial number."""
-    assert elements.gtin is not None
-    assert elements.serial is not None
-    return Scan(elements.gtin, elements.serial, elements.lot, elements.expiry)
+    try:
+        found = identify(elements)
+    except IdentifierError as error:
+        return NotMedicine(error.message, readings)
+    if isinstance(found, LogisticUnit):
+        return ScannedLogisticUnit(found.sscc, elements, readings, remark)
+    return ScannedPack(found, elements.national_number, elements, readings, remark)
 
 
 def _why_not(reading: Reading, error: IdentifierError) -> str:

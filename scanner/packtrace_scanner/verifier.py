@@ -4,7 +4,10 @@ The gateway is asked for material only. Its own verdict is not looked at.
 """
 
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +19,14 @@ from packtrace.chain.facts import ChainReader
 from packtrace.chain.gather import gather
 from packtrace.chain.node import Node
 from packtrace.commit.pedigree import MAX_BYTES
-from packtrace.errors import ChainError, EvidenceError, PacktraceError
+from packtrace.errors import ChainError, EvidenceError, IdentifierError, PacktraceError
 from packtrace.evidence import examine
 from packtrace.facts import Facts
 from packtrace.gs1 import ElementString, separators
 from packtrace.material import Material
-from packtrace.scan import Place, Scan
+from packtrace.scan import Place, Scan, pack_of
 from packtrace.verdict import Headline, Verdict, judge
-from packtrace_scanner.reading import ScannedPack, scan_of
+from packtrace_scanner.reading import ScannedPack
 from packtrace_scanner.settings import Settings, SettingsError
 
 GATEWAY_TIMEOUT = 10.0
@@ -105,10 +108,9 @@ class Verifier:
         verified = self.verify(pack.scan)
         if verified.verdict.history:
             return verified
-        packs = [other for other in separators.merged(pack.elements) if other.gtin and other.serial]
-        for other in packs[:MOST_MERGED]:
-            if self.verify(scan_of(other)).verdict.history:
-                return replace(verified, merged=other)
+        for scan, elements in islice(_packs(separators.merged(pack.elements)), MOST_MERGED):
+            if self.verify(scan).verdict.history:
+                return replace(verified, merged=elements)
         return verified
 
     def _material(self, scan: Scan) -> Material:
@@ -127,6 +129,13 @@ class Verifier:
                 raise httpx.HTTPError(f"{answer.status_code} {detail}")
             raise GatewayError(f"the gateway refused: {detail}", field="gateway", value=self._gateway.base_url.host)
         return Material.from_json(plain.get("material", {}), self._network, scan)
+
+
+def _packs(readings: Iterable[ElementString]) -> Iterator[tuple[Scan, ElementString]]:
+    """Those of the readings that are a pack's."""
+    for elements in readings:
+        with suppress(IdentifierError):
+            yield pack_of(elements), elements
 
 
 def _bounded(answer: httpx.Response) -> bytes:

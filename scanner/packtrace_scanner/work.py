@@ -74,7 +74,7 @@ class Work:
         elif self._task is not None:
             self._tell(self._task.scan(_uri(meaning)))
         elif isinstance(meaning, ScannedLogisticUnit):
-            self._tell(self._unit(meaning.sscc))
+            self._tell(_no_pack(meaning.sscc) if self.mode == DISPENSING else self._unit(meaning.sscc))
         elif self.mode == DISPENSING:
             self._dispense(meaning)
         else:
@@ -200,6 +200,12 @@ class Work:
         inside = (f"inside {named(unit['inside'])}",) if unit["inside"] else ()
         note = (unit["note"],) if unit["note"] else ()
         return Said(Mark.GOOD, unit["place"], (named(uri), f"{len(contents)} things in it", *inside, *note))
+
+
+def _no_pack(sscc: str) -> Said:
+    """A logistic unit is not dispensed, whatever its label says of a trade item."""
+    why = "this is the label of a logistic unit, not of a pack: scan the code on each pack"
+    return Said(Mark.WRONG, "not dispensed", (named(sscc_uri(sscc)), why))
 
 
 def command_of(meaning: Meaning) -> str | None:

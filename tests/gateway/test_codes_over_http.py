@@ -31,3 +31,17 @@ def test_a_pack_is_read_from_every_form_of_code(code: str) -> None:
 def test_what_is_no_packs_code_is_refused(code: str) -> None:
     with pytest.raises(IdentifierError):
         Code(code=code).scan()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "]C100106141412345678908",
+        "]C100106141412345678908010950600013435221ABC123",
+        "(01)09506000134352(21)ABC123(00)106141412345678908",
+        "https://id.gs1.org/01/09506000134352/21/ABC123?00=106141412345678908",
+    ],
+)
+def test_the_label_of_a_logistic_unit_is_no_packs_whatever_is_beside_its_sscc(code: str) -> None:
+    with pytest.raises(IdentifierError, match=r"logistic unit.*scan the pack's own code.*106141412345678908"):
+        Code(code=code).scan()

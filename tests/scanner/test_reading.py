@@ -102,6 +102,14 @@ def test_sscc_is_a_logistic_unit_from_bar_code_and_link() -> None:
         assert meaning.sscc == SSCC
 
 
+def test_a_gtin_with_serial_number_beside_an_sscc_is_the_same_units() -> None:
+    whole = interpret([reading("]d2", f"{PACK_DATA}{GS}00{SSCC}")])
+    parts = interpret([reading("]C1", PACK_DATA), reading("]C1", f"00{SSCC}", 20)])
+    for (meaning,) in (whole, parts):
+        assert isinstance(meaning, ScannedLogisticUnit)
+        assert (meaning.sscc, meaning.elements.serial) == (SSCC, PACK.serial)
+
+
 def test_bar_codes_of_one_label_are_one_unit() -> None:
     (meaning,) = interpret([reading("]C1", f"02{GTIN}37100"), reading("]C1", f"00{SSCC}", 20)])
     assert isinstance(meaning, ScannedLogisticUnit)

@@ -153,6 +153,26 @@ def scans() -> Iterator[str]:
     yield from ("]d1" + good[0][3:], good[0][3:], "]C1" + good[0][3:], "]Q3" + good[1][3:], "]e0" + good[2][3:], "]d2")
 
 
+def labels() -> Iterator[str]:
+    """Codes in every form, of packs, of logistic units, of what is neither, and of what could be taken for either."""
+    seed = random.Random("labels")
+    sscc, product, serial, lot, expiry = ("00", SSCC), ("01", GTIN), ("21", "S(1"), ("10", "L"), ("17", "291000")
+    content = [("02", GTIN), ("37", "12")]
+    whole = [sscc, product, serial, lot, expiry]
+    kinds = [[sscc], [sscc, *content], [sscc, product], [product], [product, serial], [lot, product], whole, whole[1:]]
+    kinds += [[product, serial, ("414", "9501101530003")], [("414", "9501101530003")], [("8018", "411369833821910265")]]
+    kinds += [seed.sample(whole, k=5) for _ in range(6)]
+    for pairs in kinds:
+        elements = element_string(pairs)
+        yield from ("]d2" + elements.encode(), "]C1" + elements.encode(), elements.bracketed())
+        with suppress(IdentifierError):  # not everything has a link
+            for domain in (ROOT, ELSEWHERE):
+                yield from (elements.digital_link(domain), elements.digital_link(domain, compressed=True))
+    yield f"{ROOT}/01/{GTIN}/21/S?00={SSCC}"
+    yield from (f"(01){GTIN[1:]}(21)S", f"(21)S(01){GTIN}", "(21)S", f"(00){SSCC}(21)S", f"(00){SSCC}(37)1", "(01", "x")
+    yield from (f"]d1{GTIN}", f"]d200{SSCC[:-1]}9", f"]d200{SSCC}01{GTIN}21", f"00{SSCC}", f"(00){SSCC}\n")
+
+
 def _encoded(pairs: list[Pair]) -> str:
     """What is in the symbol, whatever rules the AIs break together."""
     fields = (ai + value + ("" if APPLICATION_IDENTIFIERS[ai].predefined_length else "\x1d") for ai, value in pairs)

@@ -9,8 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packtrace.errors import IdentifierError
 from packtrace.gs1 import keys as gs1_keys
-from packtrace.gs1 import parse_bracketed, parse_digital_link, parse_scan
-from packtrace.scan import Scan
+from packtrace.gs1 import parse_code
+from packtrace.scan import Scan, pack_of
 from packtrace_gateway.access.guard import require
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.gateway import GatewayDependency
@@ -44,28 +44,11 @@ class Code(BaseModel):
             for name, value in parts.items():
                 if value is not None:  # not passed over: it may contradict the code
                     raise IdentifierError("give the scanned code or its parts, not both", field=name, value=value)
-            return read_code(self.code)
+            return pack_of(parse_code(self.code))
         if self.gtin is None or self.serial is None:
             raise IdentifierError("give the scanned code, or at least GTIN and serial number", field="code")
         lot = gs1_keys.lot(self.lot) if self.lot is not None else None
         return Scan(gs1_keys.gtin(self.gtin), gs1_keys.serial(self.serial), lot, self.expiry)
-
-
-def read_code(code: str) -> Scan:
-    """The pack in a code. Raises IdentifierError when it has no GTIN and serial number."""
-    if code.startswith("("):
-        elements = parse_bracketed(code)
-    elif code.lower().startswith(("http://", "https://")):
-        elements = parse_digital_link(code)
-    else:
-        elements = parse_scan(code)
-    if elements.gtin is None or elements.serial is None:
-        raise IdentifierError(
-            "this code has no GTIN with a serial number (AI 01 and 21), so it names no single pack",
-            field="code",
-            value=code,
-        )
-    return Scan(elements.gtin, elements.serial, elements.lot, elements.expiry)
 
 
 @router.post("/verify", response_model=None, dependencies=[Depends(require(*READERS))])

@@ -15,20 +15,33 @@ const LINK = /^https?:\/\//i;
 /** GS1's character set 82 (General Specifications, figure 7.11-1). */
 const SET_82 = /^[!"%&'()*+,\-./0-9:;<=>?A-Z_a-z]{1,20}$/;
 
+/** @typedef {{gtin: string, serial: string, lot: string | null, expiry: string | null}} Pack expiry as YYYY-MM-DD */
+
 /**
- * The pack in a code as scanned (symbology identifier first), in brackets, or as a Digital Link URI.
- * @param {string} code @param {Date} today
- * @returns {{gtin: string, serial: string, lot: string | null, expiry: string | null}} expiry as YYYY-MM-DD
- * @throws {CodeError} when it names no single pack
+ * What carries a code that is given as scanned (symbology identifier first), in brackets, or as a Digital Link URI. With an
+ * SSCC it is a logistic unit, whatever stands beside it; decided as by `packtrace.scan.identify` in Python, tested on the same
+ * vectors.
+ * @param {string} code @param {Date} today @returns {{sscc: string} | Pack}
+ * @throws {CodeError} when it is neither a logistic unit nor one pack
+ */
+export function identify(code, today = new Date()) {
+  const fields = fieldsOf(code, today);
+  const [sscc, gtin, serial, lot, yymmdd] = ["00", "01", "21", "10", "17"].map((ai) => fields.get(ai) ?? null);
+  if (sscc === null && gtin === null) throw new CodeError("code.noGtin");
+  if (sscc === null && serial === null) throw new CodeError("code.noSerial");
+  checkCompanions([...fields.keys()]);
+  return sscc !== null ? { sscc } : checked({ gtin, serial, lot, expiry: yymmdd === null ? null : dateOf(yymmdd, today) });
+}
+
+/**
+ * The pack that carries a code.
+ * @param {string} code as for `identify` @param {Date} today @returns {Pack}
+ * @throws {CodeError} as `identify`, and for a logistic unit
  */
 export function readCode(code, today = new Date()) {
-  const fields = fieldsOf(code, today);
-  if (fields.has("00")) throw new CodeError("code.logistic", { sscc: fields.get("00") });
-  const [gtin, serial, lot, yymmdd] = ["01", "21", "10", "17"].map((ai) => fields.get(ai) ?? null);
-  if (gtin === null) throw new CodeError("code.noGtin");
-  if (serial === null) throw new CodeError("code.noSerial");
-  checkCompanions([...fields.keys()]);
-  return checked({ gtin, serial, lot, expiry: yymmdd === null ? null : dateOf(yymmdd, today) });
+  const found = identify(code, today);
+  if ("sscc" in found) throw new CodeError("code.logistic", found);
+  return found;
 }
 
 /**
@@ -126,7 +139,7 @@ function bracketed(text, today) {
     const entry = found && entryOf(found[1]);
     if (!entry) throw new CodeError("code.brackets");
     const value = found[2].replaceAll("\\(", "(");
-    put(fields, entry, entry.ai === "01" ? gtinOf(value) : value, today);
+    put(fields, entry, value, today);
   }
   return fields;
 }

@@ -183,6 +183,19 @@ def test_a_pack_is_dispensed_by_one_scan_and_only_once(world: Any, counter: Make
     assert till.verdicts[-1].authentic
 
 
+def test_a_logistic_unit_is_not_dispensed_whatever_its_label_says_of_a_trade_item(world: Any, counter: Make) -> None:
+    (case,), (pack,) = world.units(1), world.stock(1)
+    till = counter(PHARMACY)
+    till.scan("packtrace:dispense")
+    for label in (as_scanned(case), f"{as_scanned(case)}{as_scanned(pack)[3:]}"):
+        said = till.scan(label)
+        assert (said.mark, said.headline) == (Mark.WRONG, "not dispensed")
+        assert said.lines[0] == f"SSCC {sscc_of_uri(case)}"
+        assert "scan the code on each pack" in said.lines[1]
+    assert till.parts.journal.next() is None
+    assert till.verdicts == []
+
+
 def test_packs_that_wait_for_their_block_hold_nothing_up(world: Any, counter: Make) -> None:
     packs = delivered(world, PHARMACY, 3)
     till = counter(PHARMACY)

@@ -5,13 +5,13 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { TABLE } from "../../../scanner/web/lib/ai-table.js";
-import { readCode } from "../../../scanner/web/lib/codes.js";
+import { identify, readCode } from "../../../scanner/web/lib/codes.js";
 import { CHECKS } from "../../../scanner/web/lib/component-checks.js";
 import { dateOf } from "../../../scanner/web/lib/dates.js";
 import { readLink } from "../../../scanner/web/lib/digital-link.js";
 import { decompress, mayBeCompressed } from "../../../scanner/web/lib/link-compression.js";
 
-const { texts, links, scans } = JSON.parse(readFileSync(new URL("../../vectors/codes.json", import.meta.url), "utf8"));
+const { texts, links, scans, labels } = JSON.parse(readFileSync(new URL("../../vectors/codes.json", import.meta.url), "utf8"));
 const TODAY = new Date();
 
 function agrees(read, text, pairs) {
@@ -56,6 +56,18 @@ test("scans are read and refused as in Python", () => {
     }
   }
   assert.ok(packs > 150);
+});
+
+test("a label identifies a pack, a logistic unit or neither, as in Python", () => {
+  let units = 0;
+  for (const [code, identity] of labels) {
+    agrees(identify, code, identity);
+    if (identity?.sscc) {
+      assert.throws(() => readCode(code, TODAY), { reason: "code.logistic", values: identity }, code);
+      units++;
+    } else agrees(readCode, code, identity);
+  }
+  assert.ok(units > 40 && labels.length - units > 40);
 });
 
 test("five checks are not made on a phone: in compressed data their AIs are refused", () => {

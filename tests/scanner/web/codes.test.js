@@ -19,7 +19,6 @@ test("a pack is read from every form of code", () => {
     "]C1010950600013435217291031" + "10L1\x1d21ABC123\x1d",
     "]Q3010950600013435271003752864\x1d17291031" + "10L1\x1d21ABC123",
     "(01)09506000134352(21)ABC123(10)L1(17)291031",
-    "(01)9506000134352(21)ABC123(10)L1(17)291031",
     "https://id.gs1.org/01/09506000134352/10/L1/21/ABC123?17=291031",
     "https://example.com/some/path/01/9506000134352/21/ABC123?17=291031&10=L1&utm=x",
     "https://id.gs1.org/GhFKk4XBoMReqNV4JGjhrg",
@@ -46,6 +45,7 @@ test("what is no pack's code says why", () => {
   refused("]d1010950600013435221ABC", "code.plain");
   refused("010950600013435221ABC", "code.plain");
   refused("]d200095060000000001012", "code.logistic");
+  refused("]C10109506000134352" + "21ABC\x1d00095060000000001012", "code.logistic");
   refused("]d2010950600013435217291031", "code.noSerial");
   refused("]d221ABC", "code.noGtin");
   refused("]d2010950600013435321ABC", "code.gtin");
@@ -64,6 +64,7 @@ test("what is no pack's code says why", () => {
   refused("]d2010950600013435221ABC\x1d235XYZ", "code.companions");
   refused("]d2010950600013435221ABC\x1d0512", "code.unreadable");
   refused("(01)09506000134352(x)ABC", "code.brackets");
+  refused("(01)9506000134352(21)ABC", "code.gtin");
   refused("(01)09506000134352(21)ABC(05)1", "code.brackets");
   refused("https://example.com/", "code.notLink");
   refused("https://example.com/PG-2021-91074", "code.notLink");

@@ -53,7 +53,7 @@ _NUMERIC_NAME = re.compile(r"[0-9]+")
 class ElementString:
     """What one item's codes say: (AI, value) pairs in the order read, each AI once, all rules kept.
 
-    Make one with `element_string`, `parse_scan`, `parse_element_string`, `parse_bracketed` or `parse_digital_link`.
+    Make one with `element_string`, `parse_code` or one of its like.
     """
 
     pairs: Pairs
@@ -149,6 +149,18 @@ def parse_scan(*scans: str) -> ElementString:
             raise _not_gs1(scan)
         _parse(scan[3:], values)
     return _complete(values)
+
+
+def parse_code(code: str) -> ElementString:
+    """One code in any of its forms: as scanned (symbology identifier first), in brackets, or a Digital Link URI.
+
+    Errors as `parse_scan`.
+    """
+    if code.startswith("("):
+        return parse_bracketed(code)
+    if code.lower().startswith(("http://", "https://")):
+        return parse_digital_link(code)
+    return parse_scan(code)
 
 
 def parse_element_string(data: str) -> ElementString:
