@@ -116,7 +116,7 @@ def work(
     """
     from packtrace_scanner import tasks
     from packtrace_scanner.gateway import Gateway
-    from packtrace_scanner.journal import Journal
+    from packtrace_scanner.journal import Journal, State
     from packtrace_scanner.sender import Sender
     from packtrace_scanner.settings import load
     from packtrace_scanner.verifier import Verifier
@@ -145,6 +145,8 @@ def work(
             output.tell(f"{left} jobs wait for the gateway; they are sent when this is started again")
         if refused := tasks.refused(journal):
             output.tell(f"refused and kept here: {len(refused)}; packtrace:mend goes on with the first")
+        if aside := journal.all(State.ASIDE):
+            output.tell(f"set aside and kept here: {len(aside)}; packtrace:resend sends them")
         parts.sender.stop(wait)
         parts.verifier.close()
         gateway.close()

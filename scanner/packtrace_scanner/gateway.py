@@ -19,6 +19,10 @@ class OfflineError(PacktraceError):
     """The gateway does not answer, or is in trouble: the same can be asked later. `value` is what it says of that."""
 
 
+class NotNowError(OfflineError):
+    """The gateway is there, and does not do this now. It may do something else."""
+
+
 class RefusedError(PacktraceError):
     """The gateway refused, for the reason that it gives; `value` is what it is about, where it says so.
 
@@ -83,14 +87,14 @@ class Gateway:
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             answer = self._http.request(method, path, json=body)
+        except httpx.ReadTimeout as error:
+            raise NotNowError(f"the gateway takes longer than {TIMEOUT:.0f} s for this") from error
         except httpx.HTTPError as error:
             raise OfflineError(f"the gateway does not answer: {str(error) or type(error).__name__}") from error
         if answer.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):  # nothing scanned is lost by it
-            raise OfflineError("the gateway does not let this scanner in: its API key has ended, or lacks the role")
+            raise NotNowError("the gateway does not let this scanner do this: its API key has ended, or lacks the role")
         if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR or answer.status_code in BUSY:
-            raise OfflineError(
-                f"the gateway is in trouble ({answer.status_code})", value=_problem(answer).get("detail")
-            )
+            raise NotNowError(f"the gateway is in trouble ({answer.status_code})", value=_problem(answer).get("detail"))
         try:
             plain = answer.json()
         except ValueError:

@@ -1,7 +1,9 @@
 """What was scanned, on disk before it is answered for: it survives a power cut, and waits for the gateway.
 
 A job is what one person does in one go: receiving a delivery, dispensing a pack. It is written down with every scan;
-when it is finished it is *ready*, and the gateway gets it as soon as it can be reached, in the order of their numbers.
+when it is finished it is *ready*, and the gateway gets it as soon as it can be reached, in the order of their numbers:
+what is shipped has to be received first. A job that the gateway does not take holds up those behind it, until somebody
+sets it *aside*; it is kept, and comes back to its place when it is to be sent again.
 """
 
 import sqlite3
@@ -38,7 +40,8 @@ _NEXT = (
     "ORDER BY state = 'ready' DESC, id LIMIT 1"
 )
 _SENT = "SELECT kind, body, state, answer, id, created FROM job WHERE state = ? ORDER BY id > ? DESC, id LIMIT 1"
-_REFUSED = "SELECT kind, body, state, answer, id, created FROM job WHERE state = ? ORDER BY id"
+_ALL = "SELECT kind, body, state, answer, id, created FROM job WHERE state = ? ORDER BY id"
+_MOVE = "UPDATE job SET state = ?, updated = ? WHERE state = ? AND id = ifnull(?, id)"
 _OF_PACK = (
     "SELECT kind, body, state, answer, id, created FROM job WHERE id IN (SELECT job FROM pack WHERE code = ?) "
     "AND kind = ? AND state NOT IN (?, ?) ORDER BY id DESC LIMIT 1"
@@ -54,6 +57,7 @@ class State(StrEnum):
 
     OPEN = "open"  # being scanned
     READY = "ready"  # finished here; the gateway does not have it yet
+    ASIDE = "aside"  # finished here; not sent until somebody says so
     SENT = "sent"  # the gateway has it; its outcome is not known yet
     DONE = "done"
     REFUSED = "refused"
@@ -140,9 +144,22 @@ class Journal:
         ((count,),) = self._rows("SELECT count(*) FROM job WHERE state = ?", State.READY)
         return int(count)
 
-    def refused(self) -> list[Job]:
-        """The jobs that were refused, the oldest first."""
-        return self._jobs(_REFUSED, State.REFUSED)
+    def all(self, state: State) -> list[Job]:
+        """The jobs in a state, the oldest first."""
+        return self._jobs(_ALL, state)
+
+    def set_aside(self, job: Job) -> bool:
+        """Take a job that is ready out of the line; whether it was still in it."""
+        return self._move(State.READY, State.ASIDE, job.id) > 0
+
+    def send_again(self) -> int:
+        """Put what was set aside back to its place in the line; how many jobs."""
+        return self._move(State.ASIDE, State.READY)
+
+    def _move(self, old: State, new: State, number: int | None = None) -> int:
+        """One job or all go from one state to another, unless they have left it already; how many went."""
+        with self._writing():
+            return self._connection.execute(_MOVE, (new, time.time(), old, number)).rowcount
 
     def of_pack(self, code: str, kind: str) -> Job | None:
         """The newest job of a kind that a pack was part of, here, and that was not refused."""

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from packtrace_scanner.answers import Mark, Said, Tell, listed, named
-from packtrace_scanner.gateway import Gateway, OfflineError, RefusedError
+from packtrace_scanner.gateway import Gateway, NotNowError, OfflineError, RefusedError
 from packtrace_scanner.journal import Job, Journal, JournalError, State
 
 log = logging.getLogger(__name__)
@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 OFFLINE_SECONDS = 5.0
 FOLLOW_SECONDS = 0.5
 DISPENSING = "dispensing"
+WAY_OUT = "packtrace:aside sets it aside and sends what comes behind it; it is kept here"
 
 
 class Sender:
@@ -26,6 +27,7 @@ class Sender:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._troubles: set[str] = set()  # what is in the way, as it was told
+        self._held: Job | None = None  # cannot be sent, and holds up those behind it
         self._asked = 0  # number of the job whose outcome was asked for last
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
@@ -34,6 +36,18 @@ class Sender:
 
     def wake(self) -> None:
         self._wake.set()
+
+    def set_aside(self) -> Job | None:
+        """Take the job that cannot be sent out of the way of those behind it; None where none is in the way.
+
+        An answer that comes after all is written down as ever. Raises JournalError.
+        """
+        job, self._held = self._held, None
+        if job is None or not self._journal.set_aside(job):
+            return None
+        self._troubles = set()
+        self.wake()
+        return job
 
     def stop(self, seconds: float) -> None:
         """End; what is being sent may take so long."""
@@ -78,21 +92,29 @@ class Sender:
 
     def _tried(self, job: Job) -> str | None:
         """What is in the way of a job, if anything is."""
+        ready = job.state is State.READY
         try:
             self._try(job)
         except OfflineError as error:
             said = (str(error.value),) if error.value else ()
+            if ready:
+                self._held = job
+                if isinstance(error, NotNowError):
+                    return self._trouble(f"{job.kind} waits", error.message, *said, *about(job), WAY_OUT, job=job.id)
             return self._trouble("offline", error.message, *said)
         except JournalError as error:  # perhaps the gateway has done it: it is asked again, and does it once
             return self._trouble("nothing can be written down", error.message)
+        if ready:
+            self._held = None
         return None
 
-    def _trouble(self, headline: str, why: str, *more: str) -> str:
-        """Say, once, what is in the way; it is tried again, as often as it takes."""
-        if why not in self._troubles:
+    def _trouble(self, headline: str, why: str, *more: str, job: int | None = None) -> str:
+        """Say, once, what is in the way (of one job, or of all); it is tried again, as often as it takes."""
+        trouble = f"{job} {why}"
+        if trouble not in self._troubles:
             last = "what is scanned is kept here and sent when this is over"
             self._tell(Said(Mark.QUESTION, headline, (why, *more, last)))
-        return why
+        return trouble
 
     def _try(self, job: Job) -> None:
         try:
@@ -131,6 +153,11 @@ class Sender:
         job.state, job.answer = state, answer
         self._journal.write(job)
         self._tell(_outcome(job))
+
+
+def about(job: Job) -> list[str]:
+    """What a job is of, by name."""
+    return listed(job.body.get("units") or job.body.get("packs") or ())
 
 
 def _outcome(job: Job) -> Said:

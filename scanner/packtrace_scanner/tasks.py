@@ -409,7 +409,7 @@ def go_on(journal: Journal, gateway: Gateway, gln: str | None) -> Task | None:
 
 def refused(journal: Journal) -> list[Job]:
     """The tasks that the gateway refused and that nobody has gone on with, the oldest first."""
-    return [job for job in journal.refused() if job.kind in TASKS]
+    return [job for job in journal.all(State.REFUSED) if job.kind in TASKS]
 
 
 def mend(journal: Journal, gateway: Gateway, gln: str | None) -> Task | None:

@@ -14,11 +14,11 @@ from packtrace.gs1 import expires_at, keys, sgtin_uri, sscc_uri
 from packtrace.scan import Scan
 from packtrace.verdict import Headline
 from packtrace_scanner import tasks
-from packtrace_scanner.answers import Mark, Said, Tell, named
+from packtrace_scanner.answers import MOST_NAMED, Mark, Said, Tell, named
 from packtrace_scanner.gateway import Gateway, OfflineError
 from packtrace_scanner.journal import Job, Journal, State
 from packtrace_scanner.reading import Meaning, NotMedicine, ScannedLogisticUnit, ScannedPack
-from packtrace_scanner.sender import DISPENSING, Sender
+from packtrace_scanner.sender import DISPENSING, Sender, about
 from packtrace_scanner.tasks import Task, TaskError
 from packtrace_scanner.verifier import Verified, Verifier
 
@@ -26,7 +26,7 @@ PREFIX = "packtrace:"
 VERIFYING = "verifying"
 MODES = {"verify": VERIFYING, "dispense": DISPENSING, "receive": "receiving", "ship": "shipping", "pack": "packing"}
 MODES |= {"unpack": "unpacking"}
-COMMANDS = ("done", "undo", "drop", "mend", *MODES)
+COMMANDS = ("done", "undo", "drop", "mend", "aside", "resend", "kept", *MODES)
 """What a command code says behind ``packtrace:``; ``ship`` has the receiver's GLN behind another colon."""
 
 NOT_KNOWN_OFFLINE = (
@@ -63,6 +63,9 @@ class Work:
         if waiting := tasks.refused(parts.journal):
             lines = (", ".join(job.kind for job in waiting), f"{PREFIX}mend goes on with the first")
             tell(Said(Mark.QUESTION, f"{len(waiting)} refused", lines))
+        if aside := parts.journal.all(State.ASIDE):
+            lines = (", ".join(job.kind for job in aside), f"{PREFIX}resend sends them, {PREFIX}kept lists them")
+            tell(Said(Mark.QUESTION, f"{len(aside)} set aside", lines))
 
     def take(self, meaning: Meaning) -> None:
         """One code was scanned."""
@@ -85,10 +88,11 @@ class Work:
     def command(self, command: str) -> None:
         """Do what a command code says, without its prefix: ``receive``, ``ship:4012345000009``, ``done``."""
         name, _, argument = command.partition(":")
+        finished = {"mend": self._mend, "aside": self._set_aside, "resend": self._resend, "kept": self._kept}
         if name in MODES:
             self._begin(MODES[name], argument)
-        elif name == "mend":
-            self._mend()
+        elif name in finished:
+            finished[name]()
         elif self._task is None:
             self._tell(Said(Mark.QUESTION, "nothing is open", (f"now: {self.mode}",)))
         elif name == "done":
@@ -116,6 +120,45 @@ class Work:
         self._task, self.mode = task, task.kind
         if not task.begun:
             self._again()
+
+    # ---- what the gateway does not take ----
+
+    def _set_aside(self) -> None:
+        """Send what is behind the job that the gateway does not take now."""
+        job = self._parts.sender.set_aside()
+        if job is None:
+            self._tell(Said(Mark.QUESTION, "nothing is in the way", (f"{PREFIX}kept lists what waits",)))
+            return
+        lines = (
+            "it is kept here, and NOT recorded until it is sent: packtrace:resend does that",
+            "what builds on it may be refused until then: packtrace:mend goes on with that",
+        )
+        self._tell(Said(Mark.QUESTION, f"{job.kind} is set aside", (*about(job), *lines)))
+
+    def _resend(self) -> None:
+        count = self._parts.journal.send_again()
+        if count == 0:
+            self._tell(Said(Mark.QUESTION, "nothing is set aside"))
+            return
+        self._parts.sender.wake()
+        self._tell(Said(Mark.GOOD, "sent once more", (f"{count} that were set aside, each in its place",)))
+
+    def _kept(self) -> None:
+        """List all that the gateway does not have."""
+        journal = self._parts.journal
+        kept = {"refused": tasks.refused(journal)}
+        kept |= {"set aside": journal.all(State.ASIDE), "waiting": journal.all(State.READY)}
+        headline = ", ".join(f"{len(jobs)} {how}" for how, jobs in kept.items() if jobs)
+        if not headline:
+            self._tell(Said(Mark.GOOD, "the gateway has everything"))
+            return
+        lines = [
+            f"{how}: {job.kind}, {_moment(job.created)}, {', '.join(about(job))}"
+            for how, jobs in kept.items()
+            for job in jobs
+        ]
+        rest = [f"and {len(lines) - MOST_NAMED} more"] if len(lines) > MOST_NAMED else []
+        self._tell(Said(Mark.QUESTION, headline, (*lines[:MOST_NAMED], *rest)))
 
     def _is_open(self) -> bool:
         """Whether a task is under way, which is said then."""

@@ -5,11 +5,12 @@ import sys
 import textwrap
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from packtrace_scanner import gateway as gateways
 from packtrace_scanner import journal as module
 from packtrace_scanner.answers import Said
 from packtrace_scanner.gateway import Gateway, OfflineError
@@ -85,10 +86,90 @@ def test_what_was_refused_comes_oldest_first_and_until_somebody_goes_on_with_it(
     jobs = [Job(kind, {}, state) for kind, state in (("a", State.REFUSED), ("b", State.DONE), ("c", State.REFUSED))]
     for job in jobs:
         journal.write(job)
-    assert [job.kind for job in journal.refused()] == ["a", "c"]
+    assert [job.kind for job in journal.all(State.REFUSED)] == ["a", "c"]
     jobs[0].state = State.OPEN
     journal.write(jobs[0])
-    assert [job.kind for job in journal.refused()] == ["c"]
+    assert [job.kind for job in journal.all(State.REFUSED)] == ["c"]
+    journal.close()
+
+
+def test_what_is_set_aside_comes_back_to_its_place_in_the_line(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    first, second = Job("a", {"packs": ["urn:x"]}, State.READY), Job("b", {}, State.READY)
+    sent = Job("c", {}, State.SENT)
+    for job in (first, second, sent):
+        journal.write(job)
+    assert journal.set_aside(first)
+    assert not journal.set_aside(first), "it is aside"
+    assert not journal.set_aside(sent), "the gateway has it"
+    assert (journal.next().kind, journal.waiting()) == ("b", 1)  # type: ignore[union-attr]
+    assert journal.of_pack("urn:x", "a") is not None, "its pack is not dispensed again meanwhile"
+    journal.close()
+    journal = Journal(tmp_path / "j.db")
+    assert [job.kind for job in journal.all(State.ASIDE)] == ["a"]
+    assert journal.send_again() == 1
+    assert (journal.next().kind, journal.waiting(), journal.send_again()) == ("a", 2, 0)  # type: ignore[union-attr]
+    journal.close()
+
+
+def test_a_gateway_that_is_too_slow_for_one_job_lets_the_next_one_by(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            if b"slow" in self.rfile.read(int(self.headers["content-length"])):
+                answered.wait(30)
+            else:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b'{"events": []}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(gateways, "TIMEOUT", 0.5)
+    key = tmp_path / "key"
+    key.write_text("pt_none")
+    key.chmod(0o600)
+    journal, said = Journal(tmp_path / "j.db"), list[Said]()
+    for name in ("slow", "quick"):
+        journal.write(Job("receiving", {"units": [f"urn:{name}"], "call": {"capture": {"is": name}}}, State.READY))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        gateway = Gateway(Settings(gateway=f"http://127.0.0.1:{server.server_port}", api_key_file=key))
+        sender = Sender(journal, gateway, said.append)
+        assert sender.set_aside() is None, "nothing was tried yet"
+        assert [sender.step(), sender.step()] == [OFFLINE_SECONDS, OFFLINE_SECONDS]
+        assert [one.headline for one in said] == ["receiving waits"]
+        assert "urn:slow" in said[0].lines
+        assert "packtrace:aside" in said[0].lines[-2]
+        assert sender.set_aside().body["units"] == ["urn:slow"]  # type: ignore[union-attr]
+        assert sender.set_aside() is None
+        assert [sender.step(), sender.step()] == [0.0, None]
+        assert [(one.headline, one.lines) for one in said[1:]] == [("receiving: recorded", ("urn:quick",))]
+        answered.set()
+        server.shutdown()
+        gateway.close()
+    assert [job.state for job in journal.all(State.ASIDE)] == [State.ASIDE]
+    journal.close()
+
+
+def test_an_answer_that_comes_while_its_job_is_set_aside_counts(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.db")
+    job = Job("receiving", {"units": []}, State.READY)
+    journal.write(job)
+    under_way = journal.next()
+    assert under_way is not None
+    assert journal.set_aside(job)
+    under_way.state = State.DONE
+    journal.write(under_way)
+    assert (journal.send_again(), journal.next()) == (0, None)
+    journal.write(Job("receiving", {"units": []}, State.READY, id=job.id))
+    under_way.state = State.REFUSED
+    journal.write(under_way)
+    assert not journal.set_aside(job), "nor is it set aside when it has its answer"
     journal.close()
 
 
@@ -113,6 +194,7 @@ def test_old_jobs_are_forgotten_and_unsent_ones_never(tmp_path: Path, monkeypatc
     journal = Journal(tmp_path / "j.db")
     assert journal.of_pack("done", "dispensing") is None
     assert (journal.waiting(), journal.next().state) == (1, State.READY)  # type: ignore[union-attr]
+    assert [job.body for job in journal.all(State.ASIDE)] == [{"packs": ["aside"]}]
     assert journal.sent(0).state is State.SENT  # type: ignore[union-attr]
     journal.close()
 
@@ -144,7 +226,7 @@ def test_a_journal_that_cannot_be_read_is_said_once_and_the_sender_goes_on(tmp_p
     gateway = Gateway(Settings(gateway="http://127.0.0.1:9", api_key_file=key))
     sender = Sender(journal, gateway, said.append)
     journal._connection.execute("ALTER TABLE job RENAME TO gone")
-    for look in (journal.next, journal.waiting, journal.refused):
+    for look in (journal.next, journal.waiting, lambda: journal.all(State.REFUSED)):
         with pytest.raises(JournalError, match="cannot be read"):
             look()
     assert [sender.step(), sender.step()] == [OFFLINE_SECONDS, OFFLINE_SECONDS]

@@ -1,8 +1,10 @@
 """`packtrace work` as a program: from a keyboard, killed at any moment, started again with what was refused."""
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from packtrace_scanner.journal import Job, Journal, State
 from tests.gateway.exchange.scanning import (
     PATIENCE,
     PHARMACY,
+    PLANT,
     WHOLESALER,
     arrived,
     as_scanned,
@@ -43,6 +46,10 @@ def cut(gateway, method, path, body=None):
 Gateway._ask = cut
 app()
 """
+
+
+# So that no line of what it says is broken.
+WIDE = os.environ | {"COLUMNS": "200"}
 
 
 def work(config: Path, do: str, *codes: str, when: str = "never", what: str = "POST") -> int:
@@ -98,6 +105,40 @@ def test_a_kill_while_a_pack_is_dispensed_loses_nothing_and_dispenses_once(world
         assert [order.outcome for order in orders] == [int(PackStatus.ACTIVE)], "once, and it was active before"
 
 
+def test_what_its_key_may_not_do_is_set_aside_and_kept_through_a_kill_until_it_may(world: Any, tmp_path: Path) -> None:
+    pharmacy, (pack, *_) = world[PHARMACY], delivered(world, PHARMACY, 1)
+    pallet, _, _ = world.pallet()
+    world.deliver(PLANT, PHARMACY, pallet)
+    config = scanner_toml(world, tmp_path, PHARMACY, [Role.WAREHOUSE])  # it may verify, and not dispense
+    arguments = [sys.executable, "-c", CUT, "never", "POST", "work", "keyboard", "--config", str(config)]
+    with subprocess.Popen(
+        [*arguments, "--do", "dispense"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=WIDE
+    ) as program:
+        assert program.stdin is not None
+
+        def typed(code: str, until: str) -> None:
+            program.stdin.write(f"{as_scanned(code)}\n")  # type: ignore[union-attr]
+            program.stdin.flush()  # type: ignore[union-attr]
+            assert any(until in line for line in program.stdout), until  # type: ignore[union-attr]
+
+        typed(pack, "DISPENSING WAITS")
+        typed("packtrace:unpack", "NOW: UNPACK")
+        typed(pallet, "IS EMPTIED")
+        typed("packtrace:done", "WRITTEN DOWN")
+        assert pharmacy.place(pallet) == "HERE", "behind the pack"
+        typed("packtrace:aside", "DISPENSING IS SET ASIDE")
+        program.kill()
+    again = CliRunner().invoke(app, [*arguments[5:], "--do", "verify"], input="packtrace:kept\n", env=WIDE)
+    assert "1 SET ASIDE" in again.output
+    assert "set aside: dispensing" in again.output
+    assert "set aside and kept here: 1" in again.output
+    assert pharmacy.place(pallet) == "UNPACKED"
+    scanner_toml(world, tmp_path, PHARMACY)  # somebody gives the counter a key that may dispense
+    later = CliRunner().invoke(app, [*arguments[5:], "--do", "verify"], input="packtrace:resend\n", env=WIDE)
+    assert "DISPENSED" in later.output
+    assert "kept here" not in later.output
+
+
 def test_what_is_refused_is_said_at_the_start_and_the_end(world: Any, tmp_path: Path) -> None:
     config, stranger = scanner_toml(world, tmp_path), world.units(1)
     journal = Journal(tmp_path / "journal.db")
@@ -114,10 +155,10 @@ def test_what_is_refused_is_said_at_the_start_and_the_end(world: Any, tmp_path: 
     assert "kept here" not in again.output
 
 
-def scanner_toml(world: Any, folder: Path, party: int = WHOLESALER) -> Path:
+def scanner_toml(world: Any, folder: Path, party: int = WHOLESALER, roles: Sequence[Role] = tuple(Role)) -> Path:
     """A configuration of a scanner at a party's premises."""
     made, file = world[party].settings, folder / "scanner.toml"
-    (folder / "key").write_text(world[party].gateway.access.create("keyboard", list(Role))[1])
+    (folder / "key").write_text(world[party].gateway.access.create("keyboard", list(roles))[1])
     file.write_text(
         f'gateway = "{made.endpoint}"\napi_key_file = "key"\nnode = "{made.node[0]}"\n'
         f'deployment = "{made.deployment}"\nplace = {party}\ngln = "{made.gln}"\n'

@@ -293,6 +293,48 @@ def test_a_gateway_in_trouble_says_its_incident_once_and_the_job_waits(
     assert world[PLANT].place(pallet) == "UNPACKED"
 
 
+def test_a_job_that_the_gateway_never_takes_is_set_aside_kept_and_sent_later(
+    world: Any, counter: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant, capture = world[PLANT], world[PLANT].gateway.capture.capture
+    (one, _, _), (other, _, _) = world.pallet(), world.pallet()
+
+    def in_trouble(document: bytes, *arguments: Any, **more: Any) -> Any:
+        if one.encode() in document:
+            raise RuntimeError("a disk of the gateway's is broken where this is written")
+        return capture(document, *arguments, **more)
+
+    desk = counter(PLANT)
+    assert desk.scan("packtrace:aside").headline == "nothing is in the way"
+    for unit in (one, other):
+        desk.scan("packtrace:unpack", unit, "packtrace:done")
+    assert desk.scan("packtrace:kept").headline == "2 waiting"
+    with monkeypatch.context() as patch:
+        patch.setattr(plant.gateway.capture, "capture", in_trouble)
+        (waits,) = desk.sent()
+        assert waits.headline == "unpacking waits"
+        assert f"SSCC {sscc_of_uri(one)}" in waits.lines
+        assert "packtrace:aside" in waits.lines[-2]
+        assert plant.place(other) == "HERE", "in its order"
+        aside = desk.scan("packtrace:aside")
+        assert (aside.headline, aside.lines[0]) == ("unpacking is set aside", f"SSCC {sscc_of_uri(one)}")
+        assert "NOT recorded" in aside.lines[1]
+        assert [said.headline for said in desk.sent()] == ["unpacking: recorded"]
+        assert (plant.place(one), plant.place(other)) == ("HERE", "UNPACKED")
+        desk.parts.journal.close()  # and the program ends
+        desk = counter(PLANT)
+        assert (desk.said[-1].headline, desk.said[-1].lines[0]) == ("1 set aside", "unpacking")
+        listed = desk.scan("packtrace:kept")
+        assert listed.headline == "1 set aside"
+        assert f"SSCC {sscc_of_uri(one)}" in listed.lines[0]
+        assert desk.scan("packtrace:resend").headline == "sent once more"
+        assert [said.headline for said in desk.sent()] == ["unpacking waits"], "as before"
+    assert [said.headline for said in desk.sent()] == ["unpacking: recorded", "it works again"]
+    assert plant.place(one) == "UNPACKED"
+    assert desk.scan("packtrace:resend").headline == "nothing is set aside"
+    assert desk.scan("packtrace:kept").headline == "the gateway has everything"
+
+
 def test_a_disk_that_is_full_when_the_answer_comes_makes_the_counter_ask_again(world: Any, counter: Make) -> None:
     plant = world[PLANT]
     pallet, _, _ = world.pallet()
