@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from packtrace.errors import IdentifierError
-from packtrace.gs1 import ElementString, parse_bracketed, parse_digital_link, parse_scan, separators
+from packtrace.gs1 import ElementString, is_web_address, parse_bracketed, parse_digital_link, parse_scan, separators
+from packtrace.gs1.element_string import SYMBOLOGIES
 from packtrace.scan import LogisticUnit, Scan, identify
 from packtrace_scanner.symbols import Corners, Reading
 
-GS1_DATA = ("]d2", "]C1", "]Q3")
 HAND_SCANNER = "hand scanner"
 NOWHERE: Corners = ((0, 0), (0, 0), (0, 0), (0, 0))
 _GS1_128 = "]C1"
@@ -60,9 +60,9 @@ def interpret(readings: Iterable[Reading]) -> list[Meaning]:
 
 
 def meaning_of(reading: Reading) -> Meaning:
-    """What one reading means by itself."""
+    """What one reading means by itself. A Digital Link counts in any symbol, other data where it announces GS1 data."""
     try:
-        if reading.symbology == _PLAIN_QR:
+        if is_web_address(reading.text):
             return _meaning(parse_digital_link(reading.text), (reading,))
         return _meaning(parse_scan(reading.symbology + reading.text), (reading,))
     except IdentifierError as error:
@@ -78,7 +78,7 @@ def meaning_of_text(text: str, separator: str | None = None, without_identifier:
     symbology, data = (text[:3], text[3:]) if text.startswith("]") else (without_identifier or "", text)
     reading = Reading(symbology, data, NOWHERE, HAND_SCANNER)
     try:
-        if data.lower().startswith(("http://", "https://")) and symbology in ("", _PLAIN_QR, *GS1_DATA):
+        if is_web_address(data):
             return _meaning(parse_digital_link(data), (reading,))
         if data.startswith("(") and not text.startswith("]"):
             return _meaning(parse_bracketed(data), (reading,))
@@ -114,7 +114,7 @@ def _meaning(elements: ElementString, readings: tuple[Reading, ...], remark: str
 
 
 def _why_not(reading: Reading, error: IdentifierError) -> str:
-    if reading.symbology in GS1_DATA:
+    if reading.symbology in SYMBOLOGIES:
         return str(error)
     if reading.symbology == _PLAIN_QR:
         return "this QR Code holds no GS1 Digital Link: it is not the code of a medicine pack"

@@ -6,9 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packtrace.gs1 import GS, element_string, parse_digital_link, with_check_digit
+from packtrace.gs1 import GS, element_string, is_web_address, parse_digital_link, with_check_digit
 from packtrace.scan import Scan
-from packtrace_scanner.reading import NotMedicine, ScannedLogisticUnit, ScannedPack, interpret, is_item, meaning_of
+from packtrace_scanner.reading import (
+    NotMedicine,
+    ScannedLogisticUnit,
+    ScannedPack,
+    interpret,
+    is_item,
+    meaning_of,
+    meaning_of_text,
+)
 from packtrace_scanner.symbols import Corners, Reading
 
 GTIN = "04012345123456"
@@ -48,6 +56,21 @@ def test_compressed_digital_link_is_the_same_pack(domain: str) -> None:
     assert unit.sscc == SSCC
 
 
+@pytest.mark.parametrize("symbology", ["]Q1", "]d1", "]d2", "]C0"])
+def test_digital_link_is_the_same_pack_in_any_symbol(symbology: str) -> None:
+    for meaning in (meaning_of(reading(symbology, LINK.upper())), meaning_of_text(symbology + LINK)):
+        assert isinstance(meaning, ScannedPack)
+        assert meaning.scan == PACK
+    other = meaning_of(reading(symbology, "https://example.com/shop"))
+    assert isinstance(other, NotMedicine)
+
+
+def test_data_bar_with_wrong_data_is_gs1_data_and_wrong() -> None:
+    for meaning in (meaning_of(reading("]e0", "0104012345123457")), meaning_of_text("]e00104012345123457")):
+        assert isinstance(meaning, NotMedicine)
+        assert "check digit" in meaning.reason
+
+
 @pytest.mark.parametrize("symbology", ["]d1", "]d0", "]d3", "]C0", "]C2", "]Q2", "]A0", ""])
 def test_same_characters_in_a_symbol_that_is_not_gs1_are_no_medicine(symbology: str) -> None:
     meaning = meaning_of(reading(symbology, PACK_DATA))
@@ -63,7 +86,7 @@ def test_plain_data_matrix_is_named_as_what_it_is() -> None:
 
 @given(st.text(max_size=60), st.sampled_from(["]d1", "]C0", "]Q1"]))
 def test_no_text_makes_a_plain_symbol_gs1(text: str, symbology: str) -> None:
-    if symbology != "]Q1" or not text.startswith("http"):
+    if not is_web_address(text):
         assert not is_item(reading(symbology, text))
 
 

@@ -204,6 +204,8 @@ def _paths() -> Iterable[str]:
         yield f"{gtin}/{qualifiers}"
     for value in ("%", "%2", "%zz", "%FF", "%C3%A9", "%20", "a+b", "x" * 20, "x" * 21):
         yield f"{gtin}/21/{value}"
+    for fragment in ("#", "#top#?10=L", "#a\nb\rc"):
+        yield f"{gtin}/21/x{fragment}"
     for query in (
         "17=291031&10=L1", "17=291332", "17=290230", "17=290200", "21=x", "21=y", "10=L&10=L", "10=L&10=M", "18=1",
         "99999=1", "17", "10=", "s=1&linkType=all#top", "10=a%2Bb", "10=a+b", "10=a=b", "37=2", f"02={GTIN}&37=2",

@@ -20,7 +20,7 @@ const GTIN_LENGTHS = [8, 12, 13, 14];
  * @throws {CodeError} for what is no Digital Link, or breaks a rule
  */
 export function readLink(uri, today) {
-  const [, host, path, query = ""] = /^https?:\/\/([^/?#]+)([^?#]*)(?:\?([^#]*))?(?:#.*)?$/i.exec(uri) ?? [];
+  const [, host, path, query = ""] = /^https?:\/\/([^/?#]+)([^?#]*)(?:\?([^#]*))?(?:#.*)?$/is.exec(uri) ?? [];
   if (host === undefined) throw notLink();
   const segments = path.replace(/\/$/, "").split("/");
   const start = keyPosition(segments);

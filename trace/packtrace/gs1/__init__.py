@@ -2,6 +2,7 @@
 
 from packtrace.gs1.check_digits import check_digit, with_check_digit
 from packtrace.gs1.dates import expires_at, read_iso_date, read_yymmdd, write_yymmdd
+from packtrace.gs1.digital_link import is_web_address
 from packtrace.gs1.element_string import (
     GS,
     ElementString,
@@ -42,6 +43,7 @@ __all__ = [
     "epc_urn",
     "expires_at",
     "gln_of_uri",
+    "is_web_address",
     "parse_bracketed",
     "parse_code",
     "parse_digital_link",

@@ -27,9 +27,14 @@ SSCC = "00"
 CPV = "22"
 GTIN_LENGTHS = (8, 12, 13, 14)
 
-_HTTP_URI = re.compile(r"https?://([^/?#]+)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE | re.ASCII)
+_HTTP_URI = re.compile(r"https?://([^/?#]+)([^?#]*)(?:\?([^#]*))?(?:#.*)?", re.IGNORECASE | re.ASCII | re.DOTALL)
 _RESERVED = re.compile(r"[^A-Za-z0-9\-._~]")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def is_web_address(text: str) -> bool:
+    """Whether this may be a Digital Link: whatever the symbol it was in, it means the same."""
+    return text.lower().startswith(("http://", "https://"))
 
 
 def encode_value(value: str) -> str:

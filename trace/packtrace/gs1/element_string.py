@@ -27,6 +27,7 @@ from packtrace.gs1.digital_link import (
     Pairs,
     arrange,
     decode_value,
+    is_web_address,
     path_of,
     query_of,
     read_link,
@@ -158,7 +159,7 @@ def parse_code(code: str) -> ElementString:
     """
     if code.startswith("("):
         return parse_bracketed(code)
-    if code.lower().startswith(("http://", "https://")):
+    if is_web_address(code):
         return parse_digital_link(code)
     return parse_scan(code)
 
