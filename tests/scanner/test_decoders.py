@@ -33,7 +33,7 @@ LABELS = {
     "qr": (
         to_png(pack_drawing(PACK, "qr")),
         "]Q1",
-        f"https://id.gs1.org/01/{GTIN}/21/7K4M2Q9TXW3B?17=271130&10=L2026A",
+        f"https://id.gs1.org/01/{GTIN}/10/L2026A/21/7K4M2Q9TXW3B?17=271130",
     ),
     "gs1-128": (to_png(logistic_drawing(UNIT)), "]C1", f"00{SSCC}"),
 }

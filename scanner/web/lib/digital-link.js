@@ -77,15 +77,12 @@ function compressed(segments, atGs1, today) {
   return [...path, ...attributes];
 }
 
-/** What stands in a link's path: the first key and the finest of its qualifiers; and what in its query. */
+/** What stands in a link's path: the first key and its qualifiers; and what in its query. */
 function arranged(pairs) {
   const key = pairs.find(([ai]) => isKey(ai));
   if (!key) throw notLink();
   const values = new Map(pairs);
-  const paths = entryOf(key[0]).qualifiers.map((sequence) => {
-    const present = sequence.filter((ai) => values.has(ai));
-    return [key, ...present.filter((ai, i) => i === present.length - 1 || !entryOf(ai).attribute).map((ai) => [ai, values.get(ai)])];
-  });
+  const paths = entryOf(key[0]).qualifiers.map((sequence) => [key, ...sequence.filter((ai) => values.has(ai)).map((ai) => [ai, values.get(ai)])]);
   const needing = (path) => path.filter(([ai]) => !entryOf(ai).attribute).length;
   const path = paths.reduce((best, one) => (needing(one) > needing(best) ? one : best));
   const shown = new Set(path.map(([ai]) => ai));

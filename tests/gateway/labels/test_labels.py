@@ -76,7 +76,7 @@ def test_national_number_is_in_the_code_and_in_the_text(ai: str, name: str) -> N
 def test_qr_label_carries_the_digital_link() -> None:
     ((identifier, uri),) = read(to_png(pack_drawing(PACK, "qr")))
     assert identifier == "]Q1"
-    assert uri == f"https://id.gs1.org/01/{GTIN}/21/7K4M2Q9TXW3B?17=271130&10=L2026A"
+    assert uri == f"https://id.gs1.org/01/{GTIN}/10/L2026A/21/7K4M2Q9TXW3B?17=271130"
 
 
 @settings(max_examples=60, deadline=None)

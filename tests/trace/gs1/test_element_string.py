@@ -184,10 +184,10 @@ def test_encode_refuses_what_a_reader_would(pairs: list[tuple[str, str]]) -> Non
 
 def test_digital_link_carries_identity_in_the_path_and_the_rest_as_attributes() -> None:
     pack = parse_scan(f"]d2{PACK}")
-    assert pack.digital_link() == f"https://id.gs1.org/01/{GTIN}/21/12345?17=271130&10=ABC123"
+    assert pack.digital_link() == f"https://id.gs1.org/01/{GTIN}/10/ABC123/21/12345?17=271130"
     assert (
         pack.digital_link("https://pharma.example/p/")
-        == f"https://pharma.example/p/01/{GTIN}/21/12345?17=271130&10=ABC123"
+        == f"https://pharma.example/p/01/{GTIN}/10/ABC123/21/12345?17=271130"
     )
     assert canonical_uri(pack.digital_link("https://pharma.example")) == f"https://id.gs1.org/01/{GTIN}/21/12345"
 
@@ -197,7 +197,11 @@ def test_digital_link_carries_identity_in_the_path_and_the_rest_as_attributes() 
     [
         (f"(01){GTIN}", f"/01/{GTIN}"),
         (f"(01){GTIN}(10)a/b", f"/01/{GTIN}/10/a%2Fb"),
-        (f"(01){GTIN}(22)v(21)s(10)b", f"/01/{GTIN}/22/v/21/s?10=b"),
+        (f"(01){GTIN}(22)v(21)s(10)b", f"/01/{GTIN}/22/v/10/b/21/s"),
+        # As GS1's own program writes them (gs1-syntax-engine, src/c-lib/dl.c, test_dl_generateDLuri).
+        ("(21)XYZ(01)12312312312333(10)ABC123(99)XYZ", "/01/12312312312333/10/ABC123/21/XYZ?99=XYZ"),
+        ("(01)12312312312326(22)ABC(10)DEF(21)GHI(95)INT", "/01/12312312312326/22/ABC/10/DEF/21/GHI?95=INT"),
+        ("(253)9526064000028(01)12312312312326(10)DEF", "/253/9526064000028?01=12312312312326&10=DEF"),
         (f"(01){GTIN}(235)t(10)b", f"/01/{GTIN}/235/t?10=b"),
         (f"(00)106141412345678908(02){GTIN}(37)5", f"/00/106141412345678908?02={GTIN}&37=5"),
         ("(414)0614141123452(254)1", "/414/0614141123452/254/1"),

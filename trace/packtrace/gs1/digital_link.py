@@ -75,7 +75,8 @@ def identity_of(pairs: Sequence[Pair]) -> Pairs:
 def arrange(pairs: Sequence[Pair]) -> tuple[list[Pair], list[Pair]]:
     """What of these pairs stands in a Digital Link's path, and what in its query.
 
-    In the path are the first primary key and its finest qualifier, with the alternative of its qualifiers that leaves
+    In the path are the first primary key and all its qualifiers: GS1's own program refuses one in the query, where one
+    like (10) may stand beside a key that it does not qualify. Of a key's alternatives that one is taken which leaves
     fewest without a place. Raises IdentifierError when there is no primary key, or an AI that a link cannot carry.
     """
     path = _path(pairs)
@@ -198,17 +199,11 @@ def _path(pairs: Sequence[Pair]) -> list[Pair]:
     for pair in pairs:
         sequences = application_identifier(pair[0]).qualifiers
         if sequences is not None:
-            paths = [[pair, *_qualifiers(pairs, sequence)] for sequence in sequences]
+            values = dict(pairs)
+            paths = [[pair, *((ai, values[ai]) for ai in sequence if ai in values)] for sequence in sequences]
             return max(paths, key=lambda path: sum(not application_identifier(ai).is_attribute for ai, _ in path))
     shown = "".join(f"({ai}){value}" for ai, value in pairs)
     raise IdentifierError("a Digital Link needs a primary key such as (01)", value=shown, rule=LINK_RULE)
-
-
-def _qualifiers(pairs: Sequence[Pair], sequence: tuple[str, ...]) -> list[Pair]:
-    """The finest of these qualifiers, and before it those that cannot be data attributes."""
-    values = dict(pairs)
-    present = [(ai, values[ai]) for ai in sequence if ai in values]
-    return [pair for pair in present if pair == present[-1] or not application_identifier(pair[0]).is_attribute]
 
 
 def _is_plausible(key: str, text: str) -> bool:

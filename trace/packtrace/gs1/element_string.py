@@ -106,7 +106,7 @@ class ElementString:
         return "".join(f"({ai})" + value.replace("(", "\\(") for ai, value in self.pairs)
 
     def digital_link(self, domain: str = CANONICAL_DOMAIN, *, compressed: bool = False) -> str:
-        """The Digital Link URI: primary key and finest qualifier in the path, all else as data attributes.
+        """The Digital Link URI: primary key and its qualifiers in the path, all else as data attributes.
 
         Compressed, it is one segment behind the domain; where the data have two keys, behind the key in the clear.
         `domain` is a web address, perhaps with a path. Raises IdentifierError when there is no primary key, or an AI
@@ -192,7 +192,8 @@ def parse_digital_link(uri: str) -> ElementString:
     """Everything that a Digital Link URI of any domain says about its item: key, qualifiers and data attributes.
 
     The URI may be compressed, wholly or behind its key.
-    Query parameters with names that are not numbers are no GS1 data and passed over. Errors as `parse_scan`.
+    Query parameters with names that are not numbers are no GS1 data and passed over. A qualifier such as (10) is read
+    there too: it can mean nothing else. Errors as `parse_scan`.
     """
     link = read_link(uri) if len(uri) <= MAX_URI_LENGTH else None
     if link is None:
