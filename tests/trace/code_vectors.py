@@ -150,6 +150,7 @@ def scans() -> Iterator[str]:
     for scan in good:
         at = seed.randrange(3, len(scan))
         yield scan[:at] + seed.choice(["", "\x1d", seed.choice(SET_82 + " \x1d")]) + scan[at + 1 :]
+    yield from (f"]d201{GTIN}21S\x1d8030{signature}" for signature in ("QQ", "QQ==", "Q=Q", "QQ===", "="))
     yield from ("]d1" + good[0][3:], good[0][3:], "]C1" + good[0][3:], "]Q3" + good[1][3:], "]e0" + good[2][3:], "]d2")
 
 

@@ -8,6 +8,8 @@ import { CHECKS } from "./component-checks.js";
 import { CodeError } from "./errors.js";
 
 const SETS = { N: "[0-9]", X: "[!\"%&'()*+,\\-./0-9:;<=>?A-Z_a-z]", Y: "[#\\-/0-9A-Z]", Z: "[A-Za-z0-9_=-]" };
+/** What a component looks like as a whole: base64url is padded at its end only. */
+const AHEAD = { N: "", X: "", Y: "", Z: "(?=[A-Za-z0-9_-]+={0,2}$)" };
 /** What a person calls the parts of a pack's code. */
 const PARTS = { "01": "code.gtin", 21: "code.serial", 10: "code.lot", 17: "code.expiry" };
 
@@ -34,7 +36,7 @@ class Entry {
   }
 
   get pattern() {
-    this.#pattern ??= new RegExp(`^${this.components.map(({ kind, length, varies, optional }) => `(${SETS[kind]}{${varies ? "1," : ""}${length}})${optional ? "?" : ""}`).join("")}$`);
+    this.#pattern ??= new RegExp(`^${this.components.map(({ kind, length, varies, optional }) => `(${AHEAD[kind]}${SETS[kind]}{${varies ? "1," : ""}${length}})${optional ? "?" : ""}`).join("")}$`);
     return this.#pattern;
   }
 

@@ -20,6 +20,8 @@ _SETS = {
     "Y": ("characters of GS1 set 39", "[#\\-/0-9A-Z]"),
     "Z": ("base64url characters", "[A-Za-z0-9_=-]"),
 }
+# What a component looks like as a whole; padding may be left away (7.11: character set 64).
+_AHEAD = {"Z": "(?=[A-Za-z0-9_-]+={0,2}$)"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class ApplicationIdentifier:
         if bad is not None:
             names = " and ".join(name for name, pattern in _SETS.values() if pattern in self.characters)
             message, rule = f"{bad!a} is not allowed here; only {names} are", CHARACTERS_RULE
+        elif self.form.startswith("Z") and len(value) <= self.max_length and value:
+            message, rule = "base64url is padded at its end only, with = or ==", CHARACTERS_RULE
         else:
             message, rule = f"the form {self.form} is needed, this has {len(value)} characters", SYNTAX_RULE
             if len(value) > self.max_length and not self.predefined_length:
@@ -87,7 +91,8 @@ def _entry(ai: str, title: str, flags: str, components: list[str], attributes: l
         optional = component.startswith("[")
         form, *names = component.replace("[", "").replace("]", "").split(",")
         kind, variable, length = form[0], ".." in form, int(form[1:].removeprefix(".."))
-        pattern += f"({_SETS[kind][1]}{{{'1,' if variable else ''}{length}}}){'?' if optional else ''}"
+        whole = f"{_AHEAD.get(kind, '')}{_SETS[kind][1]}{{{'1,' if variable else ''}{length}}}"
+        pattern += f"({whole}){'?' if optional else ''}"
         characters.append(_SETS[kind][1])
         longest += length
         # There is nothing to see in the company prefix of a key of digits only.
