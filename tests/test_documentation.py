@@ -59,6 +59,8 @@ def test_every_test_that_the_threat_model_names_exists() -> None:
     for file, test in named:
         word = "function" if file.endswith(".sol") else "def"
         assert re.search(rf"\b{word} {test}\(", (ROOT / file).read_text()), f"{file} has no {test}"
+    attacks = re.findall(r"^\| ([^|]+) \| [^|]+ \| `", text, re.M)
+    assert len(set(attacks)) == len(attacks), "a row stands there twice"
     prevented = text.split("## Prevented")[1].split("## Only detected")[0]
     for row in re.findall(r"^\| (?!---|attack|accident)(.*) \|$", prevented, re.M):
         assert "`" in row.rsplit(" | ", 1)[1], f"no test is named for: {row}"
