@@ -145,7 +145,10 @@ def file_of(settings: Settings, purpose: Purpose) -> Path:
 
 def address_in(file: Path) -> str:
     """The address of the key in a file; needs no passphrase."""
-    return to_checksum_address("0x" + str(_content(file).get("address", "")).removeprefix("0x"))
+    try:
+        return to_checksum_address("0x" + str(_content(file).get("address", "")).removeprefix("0x"))
+    except ValueError:
+        raise _no_key_file(file) from None
 
 
 def sync_folder(folder: Path) -> None:
@@ -231,9 +234,7 @@ def _content(file: Path) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         content = None
     if not isinstance(content, dict):
-        raise KeystoreError(
-            f"{file} is not a key file; restore it from the backup", rule="Web3 secret storage, version 3"
-        )
+        raise _no_key_file(file)
     return content
 
 
@@ -244,10 +245,12 @@ def _open(file: Path, passphrase: str) -> LocalAccount:
     except (ValueError, KeyError, TypeError, NotImplementedError) as error:
         if "MAC" in str(error):
             raise KeystoreError(f"the passphrase does not open {file}") from None
-        raise KeystoreError(
-            f"{file} is not a key file; restore it from the backup", rule="Web3 secret storage, version 3"
-        ) from None
+        raise _no_key_file(file) from None
     return account
+
+
+def _no_key_file(file: Path) -> KeystoreError:
+    return KeystoreError(f"{file} is not a key file; restore it from the backup", rule="Web3 secret storage, version 3")
 
 
 def _read_secret(file: Path, hint: str) -> bytes:

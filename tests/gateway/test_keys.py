@@ -76,8 +76,9 @@ def test_a_wrong_passphrase_opens_nothing_and_names_the_file(store: Settings, mo
 def test_a_damaged_key_file_is_named(store: Settings, content: bytes) -> None:
     file = store.keystore / "operate.json"
     file.write_bytes(content)
-    with pytest.raises(KeystoreError, match=r"operate\.json is not a key file; restore it"):
-        KeyRing.load(store)
+    for look in (KeyRing.load, keys.addresses):
+        with pytest.raises(KeystoreError, match=r"operate\.json is not a key file; restore it"):
+            look(store)
 
 
 @pytest.mark.parametrize("name", ["operate.json", "passphrase"])

@@ -69,6 +69,17 @@ def test_refusal_says_what_is_wrong_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("content", ["[1]", "7", "{}", '{"version": 9, "crypto": {}}', '{"version": 3, "crypto": 1}'])
+def test_file_that_is_no_key_file_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "key.json").write_text(content)
+    whole = ["deploy", "--rpc", "http://127.0.0.1:9", "--out", str(tmp_path / "out.json")]
+    ran = CliRunner().invoke(
+        app, [*whole, "--key-file", str(tmp_path / "key.json")], env={"PACKTRACE_PASSPHRASE": "correct horse"}
+    )
+    assert isinstance(ran.exception, PacktraceError)
+    assert "key.json: no key could be read from this" in str(ran.exception)
+
+
 def test_refusal_is_one_clear_line_on_the_terminal(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("packtrace")
     command = [program, "contracts", "verify", "--rpc", "http://127.0.0.1:9", "--deployment", tmp_path / "none.json"]

@@ -124,6 +124,7 @@ def test_file_that_is_no_answer_is_refused(
     given = [*files(tmp_path, twins[0]), str(tmp_path / "bad.json")]
     ran = CliRunner().invoke(app, command(network, tmp_path, *given), env={"MY_KEY": "11" * 32})
     assert isinstance(ran.exception, PacktraceError)
+    assert "bad.json: this is not a gateway's answer" in str(ran.exception), "it names which of the two"
     missing = CliRunner().invoke(app, command(network, tmp_path, given[0], "/no/such/file"), env={"MY_KEY": "11" * 32})
     assert "the file cannot be read" in str(missing.exception)
 

@@ -167,8 +167,12 @@ def _pedigree(file: Path, network: str, scan: "Scan") -> "tuple[Disclosure, ...]
         return Material.from_json(answer.get("material", answer), network, scan).disclosures
     except OSError as error:
         raise EvidenceError(f"the file cannot be read: {error.strerror}", field=str(file)) from error
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise EvidenceError("this is not a gateway's answer with its proofs", field=str(file)) from error
+    except (ValueError, AttributeError, RecursionError, EvidenceError) as error:
+        raise EvidenceError(
+            "this is not a gateway's answer about this pack with its proofs; ask with POST /verify?material=true",
+            field=str(file),
+            value=error.message if isinstance(error, EvidenceError) else None,
+        ) from error
 
 
 @app.command()
@@ -205,6 +209,6 @@ def _account(key_file: Path | None, private_key_env: str | None) -> "LocalAccoun
         return opened
     except OSError as error:
         raise ChainError(f"the key file cannot be read: {error.strerror}", field=str(key_file)) from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError) as error:
         where = str(key_file or private_key_env)
         raise ChainError("no key could be read from this (is the passphrase right?)", field=where) from error
