@@ -44,6 +44,7 @@ LOST = (
     "would be read so then. Set the scanner to send GS (packtrace scan-setup shows what it sends) and scan again. That "
     "pack:"
 )
+UNSEEN = ": more light, nearer, sharper?"
 SOURCE = (
     "An image, a folder of images, a video, - for pictures on standard input, a camera as camera:0, camera:NAME or "
     "rtsp://…; a hand scanner as keyboard or as serial:/dev/ttyACM0."
@@ -69,6 +70,7 @@ def scan(
     Proofs come from your gateway, facts about the chain from your own node. Without them a code is read, not verified.
     Ends with status 3 if a pack is not authentic and available, 4 if nothing was read.
     """
+    from packtrace_scanner.hand_scanner import is_hand_scanner
     from packtrace_scanner.settings import Settings, load
 
     for stream in (sys.stdout, sys.stderr):
@@ -94,7 +96,7 @@ def scan(
         if verifier:
             verifier.close()
     if not output.items:
-        output.tell(f"no code of a pack or a logistic unit in {opened.name}: more light, nearer, sharper?")
+        output.tell(f"no code of a pack or a logistic unit in {opened.name}{'' if is_hand_scanner(source) else UNSEEN}")
     if not output.items or output.bad:
         raise typer.Exit(NOT_AUTHENTIC if output.items else NOTHING_READ)
 
@@ -166,17 +168,28 @@ def print_quality(
     An estimate in the manner of ISO/IEC 15415, not a verifier's grade. Ends with status 3 if a code was rejected, 4 if
     none was read.
     """
-    from packtrace_scanner.images import Frame
+    from packtrace_scanner.hand_scanner import is_hand_scanner
+    from packtrace_scanner.images import Frame, SourceError
     from packtrace_scanner.print_quality import LETTERS, estimate
     from packtrace_scanner.settings import Settings
 
     if limit not in LETTERS[1:]:
         raise typer.BadParameter(f"{limit} is no limit; give A, B, C or D")
+    if is_hand_scanner(source):
+        raise SourceError("a hand scanner shows no print; give a camera or pictures", field="source", value=source)
     output = _Output(Console(), Console(stderr=True), json)
-    for frame, meaning in _meanings(_open(source, output), Settings(), output):
-        quality = estimate(frame.gray, meaning.readings[0]) if isinstance(frame, Frame) else None
-        if quality is not None:
-            output.print_quality(frame.name, meaning, quality, rejected=quality.grade < LETTERS.index(limit))
+    opened = _open(source, output)
+    try:
+        if opened.live:
+            output.tell(f"looking at {opened.name}; Ctrl-C ends")
+        for frame, meaning in _meanings(opened, Settings(), output):
+            quality = estimate(frame.gray, meaning.readings[0]) if isinstance(frame, Frame) else None
+            if quality is not None:
+                output.print_quality(frame.name, meaning, quality, rejected=quality.grade < LETTERS.index(limit))
+    except KeyboardInterrupt:  # how a camera is left
+        pass
+    if not output.items:
+        output.tell(f"no Data Matrix in {opened.name}{UNSEEN}")
     if not output.items or output.bad:
         raise typer.Exit(NOT_AUTHENTIC if output.items else NOTHING_READ)
 

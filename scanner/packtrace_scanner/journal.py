@@ -96,7 +96,10 @@ class Journal:
             self._connection.execute("DELETE FROM job WHERE state IN (?, ?) AND updated < ?", old)
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
-            message = f"this journal cannot be used ({error}): is another scanner's program using it, is the disk full?"
+            message = (
+                f"this journal cannot be used ({error}): is its folder there, is another scanner's program using it, "
+                "is the disk full?"
+            )
             raise JournalError(message, field="journal", value=str(file)) from error
         self._lock = threading.Lock()
 

@@ -1,11 +1,12 @@
 """The scanner's own configuration: whom it asks, and which node it takes facts about the chain from."""
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from packtrace.errors import PacktraceError
+from packtrace.errors import IdentifierError, PacktraceError
 from packtrace.gs1 import keys
 from packtrace.gs1.element_string import SYMBOLOGIES
 from packtrace.gs1.separators import check_separator
@@ -95,15 +96,21 @@ def load(path: Path) -> Settings:
         kind, form = _FORMS[name]
         if type(value) is not kind or not value:
             raise SettingsError("this setting has another form", field=name, value=value, rule=form)
-    if "gln" in table:
-        keys.gln(table["gln"])
-    _check_hand_scanner(table)
+    for name, check in (("gln", keys.gln), ("separator", check_separator)):
+        if name in table:
+            _check(name, check, table[name])
+    _check_identifier(table)
     return Settings(**{name: path.parent / value if name in _PATHS else value for name, value in table.items()})
 
 
-def _check_hand_scanner(table: dict[str, Any]) -> None:
-    if "separator" in table:
-        check_separator(table["separator"])
+def _check(name: str, check: Callable[[str], object], text: str) -> None:
+    try:
+        check(text)
+    except IdentifierError as error:
+        raise SettingsError(error.message, field=name, value=text, rule=error.rule) from error
+
+
+def _check_identifier(table: dict[str, Any]) -> None:
     identifier = table.get("without_identifier")
     if identifier is not None and identifier not in SYMBOLOGIES:
         raise SettingsError(

@@ -64,7 +64,7 @@ def open_source(spec: str, *, problem: Callable[[SourceError], None] = _refuse) 
     if spec == PIPE:
         return Source("pictures from standard input", True, _piped(sys.stdin.buffer, problem))
     path = Path(spec)
-    if path.is_dir():
+    if spec and path.is_dir():
         return Source(str(path), False, _folder(path, problem))
     if not path.is_file():
         raise SourceError(

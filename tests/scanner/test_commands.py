@@ -142,6 +142,7 @@ def test_plain_data_matrix_is_refused_in_words(tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (["/nowhere/label.png"], "no such file"),
+        ([""], "no such file"),
         (["camera:63"], "plugged in"),
         (["PICTURE", "--gateway", "http://127.0.0.1:9"], "api_key_file, node, deployment, place"),
         (["PICTURE", "--config", "/nowhere/scanner.toml"], "cannot be read"),

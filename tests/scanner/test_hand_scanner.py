@@ -83,6 +83,12 @@ def test_what_is_typed_is_read_every_time(tmp_path: Path) -> None:
     assert result.output.count("N O T   A   M E D I C I N E") == 2
 
 
+def test_a_hand_scanner_that_reads_nothing_is_not_asked_for_more_light() -> None:
+    result = CliRunner().invoke(app, ["scan", "keyboard"], input="hello\n")
+    assert "no code of a pack or a logistic unit in what the keyboard" in result.stderr
+    assert "light" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "settings"),
     [

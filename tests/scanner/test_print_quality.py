@@ -1,6 +1,9 @@
 """The estimate of print quality: good print is graded well, and each fault lowers its own parameter."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,7 +13,7 @@ from typer.testing import CliRunner
 
 from packtrace_gateway.labels.drawing import to_png
 from packtrace_gateway.labels.pack import PackLabel, pack_drawing
-from packtrace_scanner.commands import NOT_AUTHENTIC, app
+from packtrace_scanner.commands import NOT_AUTHENTIC, NOTHING_READ, app
 from packtrace_scanner.decoders import Decoder
 from packtrace_scanner.images import decode_image
 from packtrace_scanner.print_quality import LETTERS, Quality, estimate
@@ -128,3 +131,26 @@ def test_the_line_rejects_what_is_below_its_limit(label: Gray, tmp_path: Path) -
     assert "REJECT" in words
     assert "an estimate" in words
     assert CliRunner().invoke(app, ["print-quality", str(good), "--limit", "X"]).exit_code == 2
+
+
+def test_where_no_code_can_be_estimated_it_is_said(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "empty.png"), np.full((200, 200), 255, np.uint8))
+    nothing = CliRunner().invoke(app, ["print-quality", str(tmp_path / "empty.png")])
+    assert nothing.exit_code == NOTHING_READ
+    assert "no Data Matrix in" in nothing.stderr
+    refused = CliRunner().invoke(app, ["print-quality", "keyboard"])
+    assert "a hand scanner shows no print; give a camera" in str(refused.exception)
+
+
+def test_a_camera_is_left_with_ctrl_c_and_the_status_says_what_it_saw(label: Gray) -> None:
+    picture = bytes(cv2.imencode(".png", label)[1])
+    program = [sys.executable, "-c", "from packtrace.cli import main; main()", "print-quality", "-", "--json"]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdin
+        assert process.stdout
+        for _ in range(3):
+            process.stdin.write(picture)
+            process.stdin.flush()
+        assert json.loads(process.stdout.readline())["grade"] == "A"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
