@@ -1,5 +1,6 @@
 """`packtrace gateway`: make, run and look after a gateway."""
 
+import errno
 import logging
 import secrets
 import socket
@@ -85,7 +86,6 @@ def init(
     made = settings.from_values(values, folder=folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     made.keystore.mkdir(exist_ok=True, mode=0o700)
-    made.data_folder.mkdir(exist_ok=True)
     contracts.save(made.deployment)
     keys.make_passphrase(made)
     signers = keys.ensure_keys(made, purpose or [Purpose.OPERATE, Purpose.RELAYER])
@@ -277,11 +277,11 @@ def _listen(host: str, port: int, setting: str) -> socket.socket:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
+        advice = "choose another port, or stop what listens there"
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            advice = "give an address of this machine as the host"
         raise SettingsError(
-            f"the gateway cannot listen on {host}:{port} ({error.strerror}); choose another port, or "
-            "stop what listens there",
-            field=setting,
-            value=port,
+            f"the gateway cannot listen on {host}:{port} ({error.strerror}); {advice}", field=setting, value=port
         ) from None
 
 

@@ -80,9 +80,9 @@ class Settings(BaseModel):
         description="Whether the read points of events recorded here travel with the goods. Not a dispenser's, whose "
         "GLN is not public: they are opened by choice only.",
     )
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    tls_host: str = Field("127.0.0.1", description="Address to listen on with TLS, for the phone page.")
+    tls_host: str = Field("127.0.0.1", min_length=1, description="Address to listen on with TLS, for the phone page.")
     tls_port: int | None = Field(
         None,
         ge=0,
@@ -103,10 +103,9 @@ class Settings(BaseModel):
         "the products' secrets.",
     )
     database: str = Field(
-        "gateway.db", min_length=1, description="Database: a file's path (SQLite), or an SQLAlchemy URL."
-    )
-    data_folder: Path = Field(
-        Path("data"), description="Folder for files that the gateway makes (label sheets, exports)."
+        "gateway.db",
+        min_length=1,
+        description="Database: path of an SQLite file, or its SQLAlchemy URL. No other database is supported yet.",
     )
     node: Urls = Field(
         ("http://127.0.0.1:8545",),
@@ -159,7 +158,7 @@ class Settings(BaseModel):
 
 
 SETTING_NAMES = tuple(name for name in Settings.model_fields if name != "folder")
-_PATHS = ("data_folder", "deployment", "keystore", "passphrase_file", "tls_certificate", "tls_key")
+_PATHS = ("deployment", "keystore", "passphrase_file", "tls_certificate", "tls_key")
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -233,14 +232,18 @@ def _unknown(file: Path, name: str) -> SettingsError:
 
 
 def _refusal(error: ValidationError) -> SettingsError:
-    first = error.errors(include_url=False)[0]
+    first, *others = error.errors(include_url=False)
     name = str(first["loc"][0])
     rule = f"{ENV_PREFIX}{name.upper()} or {name} in {FILE_NAME}"
     if first["type"] == "missing":
         return SettingsError("this setting is required", field=name, rule=rule)
-    secret = not Settings.model_fields[name].repr
-    message = first["msg"].removeprefix("Value error, ")
-    return SettingsError(message, field=name, value=None if secret else first["input"], rule=rule)
+    value = first["input"] if Settings.model_fields[name].repr else None  # a secret is not shown
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, PacktraceError):
+        return SettingsError(cause.message, field=name, value=value, rule=f"{cause.rule}; {rule}")
+    # What may have one form or another has an error for each of them.
+    told = [entry["msg"].removeprefix("Value error, ") for entry in (first, *others) if entry["loc"][0] == name]
+    return SettingsError("; or: ".join(dict.fromkeys(told)), field=name, value=value, rule=rule)
 
 
 def _toml(value: Any) -> str:

@@ -99,6 +99,7 @@ def test_init_makes_a_complete_private_gateway(made: tuple[Path, str]) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     for name in ("gateway.toml", "gateway.db", "keystore/passphrase", "keystore/operate.json"):
         assert stat.S_IMODE((folder / name).stat().st_mode) == 0o600, name
+    assert {path.name for path in folder.iterdir()} == {"gateway.toml", "gateway.db", "deployment.json", "keystore"}
     assert not any(key.encode() in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
@@ -251,7 +252,11 @@ def test_run_says_in_one_line_what_is_wrong(made: tuple[Path, str], tmp_path: Pa
     assert "port" in refused(packtrace("run", folder, PACKTRACE_PORT="many"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert f"cannot listen on 127.0.0.1:{port}" in refused(packtrace("run", folder, PACKTRACE_PORT=port))
+        said = refused(packtrace("run", folder, PACKTRACE_PORT=port))
+        assert f"cannot listen on 127.0.0.1:{port}" in said
+        assert "choose another port" in said
+    elsewhere = refused(packtrace("run", folder, PACKTRACE_HOST="192.0.2.1", PACKTRACE_PORT="0"))
+    assert "give an address of this machine" in elsewhere
     (folder / "deployment.json").write_text("{}")
     assert "deployment" in refused(packtrace("run", folder))
 

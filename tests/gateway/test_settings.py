@@ -96,6 +96,8 @@ def test_an_unknown_setting_is_refused_by_name_with_the_nearest_one(tmp_path: Pa
         ("max_body", MAX_DOCUMENT_BYTES + 1),
         ("log_level", "chatty"),
         ("name", ""),
+        ("host", ""),  # would be every address of the machine
+        ("tls_host", ""),
     ],
 )
 def test_a_value_out_of_range_is_refused_with_the_settings_name(tmp_path: Path, name: str, value: Any) -> None:
@@ -103,6 +105,16 @@ def test_a_value_out_of_range_is_refused_with_the_settings_name(tmp_path: Path, 
         settings.load(write(tmp_path, **{name: value}), {})
     assert refused.value.field == name
     assert refused.value.message
+
+
+def test_a_refusal_says_all_forms_that_a_value_may_have_and_the_standards_rule_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"should be 'finalized'; or: .* greater than or equal to 1"):
+        settings.load(write(tmp_path, finality=0), {})
+    with pytest.raises(SettingsError) as refused:
+        settings.load(write(tmp_path, gln="4012345000008"), {})
+    assert str(refused.value).count("4012345000008") == 1
+    assert "check digit is wrong" in str(refused.value)
+    assert "GS1 General Specifications, 7.9.1" in str(refused.value)
 
 
 def test_a_missing_required_setting_is_named(tmp_path: Path) -> None:

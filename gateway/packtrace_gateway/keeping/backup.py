@@ -37,7 +37,7 @@ TLS = "tls/"  # with its authority lost, each phone would have to install anothe
 MAX_MANIFEST = 64 * 1024  # bytes; a line for each file, of which there are some seventy at most
 Content = Path | bytes  # a file, or what was in it
 # Where these lie is this machine's business; a restored gateway has them in its own folder.
-PLACES = ("database", "deployment", "keystore", "passphrase_file", "data_folder")
+PLACES = ("database", "deployment", "keystore", "passphrase_file")
 
 
 class BackupError(PacktraceError):
