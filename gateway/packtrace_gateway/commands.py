@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from packtrace.chain.deployment import Deployment
+from packtrace.product import gln_commitment
 from packtrace_gateway import certificates, keys, rotation, settings
 from packtrace_gateway.access.models import Role
 from packtrace_gateway.access.service import AccessService
@@ -94,6 +95,7 @@ def init(
     # Last, so that a folder with a settings file is complete.
     keys.write_secret(file, settings.to_toml(values).encode())
     print(f"gateway of {name} made in {folder}")
+    print(f"GLN commitment: {_commitment(made)}")
     for wanted, address in signers:
         print(f"signing key {wanted}: {address}")
     print(f"API key of the first admin (shown this once): {text}")
@@ -200,9 +202,11 @@ def signer_add(folder: Folder, purpose: Purpose) -> None:
 
 @signer_app.command("list")
 def signer_list(folder: Folder) -> None:
-    """List the addresses of the signing keys."""
-    for purpose, address in keys.addresses(settings.load(folder)):
+    """List the addresses of the signing keys, and the GLN's commitment: what the licensing authority registers."""
+    loaded = settings.load(folder)
+    for purpose, address in keys.addresses(loaded):
         print(f"{purpose}: {address}")
+    print(f"GLN commitment: {_commitment(loaded)}")
 
 
 @app.command("rotate-key")
@@ -263,6 +267,10 @@ def _migrated(loaded: Settings) -> Iterator[AccessService]:
         yield AccessService(database)
     finally:
         database.close()
+
+
+def _commitment(loaded: Settings) -> str:
+    return gln_commitment(bytes.fromhex(loaded.gln_salt), loaded.gln).hex()
 
 
 def _time(unix: int | None) -> str:

@@ -1,6 +1,7 @@
 """`packtrace gateway` as a person runs it: real processes, real signals."""
 
 import contextlib
+import hashlib
 import json
 import re
 import signal
@@ -178,6 +179,15 @@ def test_signers_are_added_and_listed(made: tuple[Path, str]) -> None:
     added = packtrace("signer", "add", folder, "line")
     address = re.findall(r"0x\w{40}", added.stdout)[0]
     assert f"line: {address}" in packtrace("signer", "list", folder).stdout.splitlines()
+
+
+def test_the_gln_commitment_that_the_authority_registers_is_printed(tmp_path: Path, deployment_file: Path) -> None:
+    printed = init(tmp_path / "pharmacy", deployment_file).stdout.splitlines()
+    loaded = settings.load(tmp_path / "pharmacy", {})
+    tagged = b"packtrace/gln/v1" + bytes.fromhex(loaded.gln_salt) + loaded.gln.encode()  # docs/proofs.md
+    wanted = f"GLN commitment: {hashlib.sha256(tagged).hexdigest()}"
+    assert wanted in printed
+    assert wanted in packtrace("signer", "list", tmp_path / "pharmacy").stdout.splitlines()
 
 
 def test_the_settings_are_printed_as_documented() -> None:

@@ -121,6 +121,30 @@ def test_what_gives_authority_is_announced_and_waits(
     assert refused.value.name == "AccessManagerNotScheduled"
 
 
+@pytest.mark.parametrize("keys", [0, 2])
+def test_what_was_announced_is_carried_out_a_day_later_by_saying_it_again(
+    network: Network, founded: Deployment, admin: RegistryAdmin, keys: int
+) -> None:
+    def join(authority: RegistryAdmin) -> None:
+        authority.register_party(5, company=5, roles=16, gln_commitment=b"\1" * 32)
+        for account in network.devnet.accounts[6 : 6 + keys]:
+            authority.add_key(5, account.address, 1)
+
+    with admin.announced():
+        join(admin)
+    another = RegistryAdmin(network.node, founded, network.devnet.accounts[3])  # the program of the next day
+    with pytest.raises(ChainRefusal) as refused, another.together():
+        join(another)
+    assert refused.value.name == "AccessManagerNotReady"
+    wait(network, DAY)
+    with another.together():
+        join(another)
+    assert ChainReader(network.node, founded).parties([5])[5].roles == 16
+    with pytest.raises(ChainRefusal) as refused, another.together():
+        join(another)
+    assert refused.value.name == "AccessManagerNotScheduled"
+
+
 def test_nothing_is_announced_where_nothing_was_said(network: Network, admin: RegistryAdmin) -> None:
     before = network.node.block()
     with admin.announced() as calls:
