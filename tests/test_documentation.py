@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 import typer.main
+from fastapi.routing import APIRoute
 
 from packtrace import cli
+from packtrace.chain.registry import RegistryAdmin
 from packtrace.verdict import Headline
+from packtrace_gateway.access.models import Role
+from packtrace_gateway.app import ROUTERS
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+PAGES = (ROOT / "README.md", *DOCS.glob("*.md"))
 
 
 def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -47,9 +52,45 @@ def test_every_headline_is_explained_in_the_readme() -> None:
 
 
 def test_links_in_the_documentation_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *DOCS.glob("*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)#:]*)(?:#([^)]*))?\)", page.read_text()):
+            file = page.parent / target if target else page
+            assert file.exists(), f"{page.name} links to {target}"
+            if anchor:
+                headings = re.findall(r"^#+ (.*)$", file.read_text(), re.M)
+                slugs = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+                assert anchor in slugs, f"{page.name} links to {target}#{anchor}"
+
+
+def test_every_route_that_the_documentation_names_exists() -> None:
+    def form(path: str) -> str:
+        return re.sub(r"\{[^}]*\}", "{}", path)
+
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
+    known = {(method, form(route.path)) for route in routes for method in route.methods}
+    named = [
+        (page.name, method, path)
+        for page in PAGES
+        for method, path in re.findall(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`? ]*)", page.read_text())
+    ]
+    assert len(named) > 40
+    for page_name, method, path in named:
+        assert (method, form(path)) in known, f"{page_name} names {method} {path}"
+
+
+def test_every_role_of_an_api_key_is_explained() -> None:
+    text = (DOCS / "operations.md").read_text()
+    for role in Role:
+        assert f"| `{role}` |" in text, role
+
+
+def test_what_the_licensing_authority_is_told_to_call_exists() -> None:
+    text = (DOCS / "governance.md").read_text()
+    for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S):
+        compile(block, "docs/governance.md", "exec")
+    named = set(re.findall(r"\badmin\.(\w+)\(", text))
+    assert named >= {"announced", "together", "register_party", "add_key"}
+    assert not [name for name in named if not hasattr(RegistryAdmin, name)]
 
 
 def test_every_test_that_the_threat_model_names_exists() -> None:
