@@ -60,6 +60,7 @@ from packtrace_gateway.joint import routes as joint_routes
 from packtrace_gateway.joint.outcome import JointOutcomes
 from packtrace_gateway.joint.service import JointService
 from packtrace_gateway.keeping import routes as keeping_routes
+from packtrace_gateway.keeping.belonging import claim
 from packtrace_gateway.keeping.recovery import Recovery
 from packtrace_gateway.keys import KeyRing, Purpose
 from packtrace_gateway.labels import routes as label_routes
@@ -139,6 +140,7 @@ def build(settings: Settings) -> Gateway:
     database = Database(settings.database_url)
     database.check_schema()
     deployment = Deployment.load(settings.deployment)
+    claim(database, settings.party, deployment)
     node = Nodes(settings.node, settings.node_timeout, deployment=deployment, finality=settings.finality)
     reader = ChainReader(node, deployment, settings.finality)
     keys = KeyRing.load(settings)
