@@ -28,6 +28,7 @@ from packtrace_gateway.ledger.follower import indexed
 from packtrace_gateway.ledger.models import BatchRow, CallKind, CustodyRow, EntryRow, StatusCallRow
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow
+from packtrace_gateway.outbox.service import Outbox
 from packtrace_gateway.settings import Settings
 from packtrace_gateway.status.models import Operation
 
@@ -51,12 +52,14 @@ class Recovery:
         store: EventStore,
         sealer: Sealer,
         reader: ChainReader,
+        outbox: Outbox,
     ) -> None:
         self._party = settings.party
         self._database = database
         self._store = store
         self._sealer = sealer
         self._reader = reader
+        self._outbox = outbox
         self._target: int | None = None  # the newest block when this gateway started
 
     def run_once(self) -> float:
@@ -71,9 +74,12 @@ class Recovery:
             known = indexed(session)
             if known is None or known.number < self._target:
                 return LOOK_SECONDS
+            head, final = self._outbox.compared or (-1, -1)
             entries = self._new_entries(session)
-            if not all(row for _, row in entries) and view.final.number < self._target:
-                return LOOK_SECONDS  # what the outbox cannot account for once it is final, it never will
+            # What the outbox cannot account for once it is final, it never will. It has to have looked, though.
+            if head < self._target or (final < self._target and not all(row for _, row in entries)):
+                self._outbox.compared = None
+                return LOOK_SECONDS
             lost = list(self._adopted(session, entries))
             self._go_on(session, entries)
             lost += self._lost(session)

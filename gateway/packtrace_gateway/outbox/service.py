@@ -55,6 +55,11 @@ class Outbox:
         self._listeners: list[Callable[[], None]] = []
         self.trouble: str | None = None
         """Why nothing moves at the moment (the node does not answer, another process owns the outbox), or None."""
+        self.compared: tuple[int, int] | None = None
+        """The newest and the newest final block (-1: none is) when every lane was last compared with the chain.
+
+        None until that is done; set to None, it is done again.
+        """
 
     def register(self, contract: str, function: str, handler: Handler) -> None:
         """Let `handler` hear about the rows of one function."""

@@ -80,9 +80,12 @@ class OutboxWorker:
             tracking.finalise(context, view.final)
         if State.INCLUDED in states:
             tracking.contest(context)
-        if states - {State.INCLUDED} or not self._checked:
-            self._account(view, everything=not self._checked)
+        everything = not self._checked or context.outbox.compared is None
+        if states - {State.INCLUDED} or everything:
+            self._account(view, everything=everything)
             states = self._unfinished()
+        if everything:
+            context.outbox.compared = (view.head.number, view.final.number if view.final else -1)
         sent = 0
         if states.intersection(IN_FLIGHT):
             if moved or late:

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +26,7 @@ from packtrace_gateway.events.models import Seal, StoredEvent
 from packtrace_gateway.gateway import Gateway
 from packtrace_gateway.keeping.backup import back_up
 from packtrace_gateway.keeping.models import Restoration
+from packtrace_gateway.outbox.lease import LEASE_SECONDS
 
 pytestmark = pytest.mark.e2e
 
@@ -101,6 +103,7 @@ def test_a_restored_gateway_anchors_nothing_twice_and_says_what_it_lost(network:
     folder = tmp_path / "restored"
     packtrace("gateway", "restore", tmp_path / "backup.tar", folder)
     maker.folder.rename(tmp_path / "lost")
+    held_by_another_machine(folder)  # the outbox looks later than all else: nothing may be taken for lost before
     again = Running(MAKER, settings.load(folder), maker.client, maker.api_key)
     network.gateways[MAKER.slug] = again
     again.start()
@@ -125,6 +128,14 @@ def test_a_restored_gateway_anchors_nothing_twice_and_says_what_it_lost(network:
     database.close()
     assert sorted(seals) == [0, 1, *range(4, len(after))]
     assert all((after[at].args["root"], after[at].args["count"]) == seal for at, seal in seals.items())
+
+
+def held_by_another_machine(folder: Path) -> None:
+    """The outbox's lease is another machine's, which is gone: it counts until it runs out."""
+    with closing(sqlite3.connect(folder / "gateway.db")) as connection, connection:
+        until = time.time() + LEASE_SECONDS - 0.5
+        connection.execute("UPDATE outbox_lease SET owner = 'gone/1/1/1', expires_at = ?", [until])
+        assert connection.execute("SELECT changes()").fetchone() == (1,)
 
 
 def unsealed(folder: Path, file: str) -> int:
