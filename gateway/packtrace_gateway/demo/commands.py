@@ -1,5 +1,6 @@
 """`packtrace demo` and `packtrace up`."""
 
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ def demo(
 ) -> None:
     """One pack's journey through a small supply chain on this machine, and all that can go wrong on the way."""
     console = Console(highlight=False)
+    _end_as_by_ctrl_c()
     with Network(_empty(folder)) as network:
         play(network, console, units)
         if keep:
@@ -40,6 +42,7 @@ def demo(
 def up(folder: FolderOption = None) -> None:
     """Start the devnet and the demo's gateways, empty, and leave them running, to try things by hand."""
     console = Console(highlight=False)
+    _end_as_by_ctrl_c()
     with Network(_empty(folder)) as network:
         Story(network, console, 0).set_up()
         _print_addresses(network, console)
@@ -54,6 +57,17 @@ def _empty(folder: Path | None) -> Path:
     return folder.absolute()
 
 
+def _end_as_by_ctrl_c() -> None:
+    """Asked to stop, or with its terminal closed, the program takes along the gateways that it started."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # a shell's background job ignores the first; Windows lacks the last
+        if number := getattr(signal, name, None):
+            signal.signal(number, end)
+
+
 def _print_addresses(network: Network, console: Console) -> None:
     """One fact a line, never cut: these are for copying."""
 
@@ -62,6 +76,8 @@ def _print_addresses(network: Network, console: Console) -> None:
 
     say(f"\nnode        {network.devnet.url} (chain {network.devnet.chain_id})")
     say(f"deployment  {network.deployment_file}")
+    authority = network.devnet.accounts[0]
+    say(f"authority   {authority.address}, its key 0x{bytes(authority.key).hex()} (docs/governance.md)")
     say(f"phone page  {network.page_origin}/phone/ ({PHARMACY_A.name}; trusts: its folder's tls/authority.crt)")
     for running in network.gateways.values():
         company = running.company
