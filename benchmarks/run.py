@@ -46,7 +46,10 @@ def main(
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, to see that it works; nothing is kept.")] = False,
     results: Annotated[Path | None, typer.Option(help="Where results are written; default benchmarks/results.")] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Where the databases are put; default the system's temporary folder.")
+        Path | None,
+        typer.Option(
+            exists=True, file_okay=False, help="Where the databases are put; default the system's temporary folder."
+        ),
     ] = None,
 ) -> None:
     """Measure, print every figure beside its budget, and write the results under the machine's name."""

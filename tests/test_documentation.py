@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import typer.main
 from fastapi.routing import APIRoute
+from typer.testing import CliRunner
 
 from packtrace import cli
 from packtrace.chain.registry import RegistryAdmin
@@ -43,6 +44,12 @@ def test_every_command_is_documented_with_all_its_options(all_commands: dict[str
             for name in parameter.opts if parameter.param_type_name == "option" else ():
                 if name != "--help":
                     assert f"`{name}`" in sections[path], f"{path} {name} is not in docs/commands.md"
+
+
+def test_help_says_what_the_program_is_for_in_a_users_words() -> None:
+    said = CliRunner().invoke(cli.app, ["--help"]).stdout
+    assert "ledger for medicines" in said
+    assert "entry point" not in said
 
 
 def test_every_headline_is_explained_in_the_readme() -> None:

@@ -108,7 +108,11 @@ def main(
         title, part = PARTS[name]
         console.print(f"\n[bold]{title}[/bold]")
         begun = time.monotonic()
-        passed, lines = part(console)
+        try:
+            passed, lines = part(console)
+        except tools.ProverError as error:
+            console.print(f"  {error}", markup=False)
+            raise typer.Exit(1) from None
         seconds = time.monotonic() - begun
         console.print(f"  {'proven' if passed else 'NOT PROVEN'} ({seconds:.0f} s)")
         if write:

@@ -32,7 +32,11 @@ def run(
     path = os.pathsep.join([str(forge().parent), str(BIN), os.environ.get("PATH", "")])
     environment = os.environ | {"PATH": path, "NO_COLOR": "1"} | dict(settings or {})
     environment.pop("PYTHONPATH", None)
-    return subprocess.run([str(part) for part in command], cwd=folder, env=environment, capture_output=True, text=True)
+    program, *arguments = map(str, command)
+    try:
+        return subprocess.run([program, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise ProverError(f"{program} is not installed: run ./packtrace prove, which installs it") from None
 
 
 def versions() -> dict[str, str]:

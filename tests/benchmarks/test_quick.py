@@ -59,6 +59,8 @@ def test_unknown_benchmark_is_refused_by_name(tmp_path: Path) -> None:
     done = run("--quick", "--only", "speed", "--results", str(tmp_path))
     assert done.returncode == 2
     assert "there is no benchmark speed" in done.stderr
+    nowhere = run("--quick", "--only", "gas", "--folder", str(tmp_path / "none"))
+    assert (nowhere.returncode, "does not exist" in nowhere.stderr) == (2, True)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,7 +1,10 @@
 """What `./packtrace prove` makes of the reports, and that it forgets nothing. The proofs themselves take long."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,15 @@ def written(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", node_environment["PATH"])
         return folder, mutants.write_mutants(folder)
+
+
+def test_a_prover_that_is_not_installed_is_named(project: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(project / "contracts" / "prove" / "run.py"), "--only", "findings"]
+    environment = os.environ | {"PACKTRACE_PROVE_VENV": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1
+    assert "slither is not installed: run ./packtrace prove" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_every_guard_of_the_contracts_has_its_mutant(project: Path, written: tuple[Path, list[mutants.Mutant]]) -> None:

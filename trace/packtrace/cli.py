@@ -11,7 +11,12 @@ from packtrace.errors import PacktraceError
 # the C stack and kills the process.
 RECURSION_LIMIT = 1000
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="An open ledger for medicines: serial numbers, hand-over and verification of packs.",
+)
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ class Deployment:
         if not isinstance(data, dict) or not isinstance(data.get("contracts"), dict):
             raise ChainError("the deployment file has no contracts", field=str(path), rule=rule)
         for member in ("chainId", "block"):
-            if type(data.get(member)) is not int:
+            if type(data.get(member)) is not int or data[member] < 0:
                 raise ChainError(
                     "not a whole number in the deployment file",
                     field=member,
