@@ -7,10 +7,12 @@ from urllib.parse import quote
 
 import pytest
 
+from packtrace_gateway import keys
 from packtrace_gateway.demo import documents
 from packtrace_gateway.demo.client import Client
-from packtrace_gateway.demo.companies import WHOLESALE
+from packtrace_gateway.demo.companies import PURPOSE_BITS, WHOLESALE
 from packtrace_gateway.demo.network import Network
+from packtrace_gateway.keys import Purpose
 
 pytestmark = pytest.mark.e2e
 
@@ -90,3 +92,21 @@ def test_capture_goes_on_while_no_node_answers(network: Network, client: Client)
     finally:
         network.devnet.start()
     client.wait(path, anchored)
+
+
+def test_a_gateway_whose_key_leaked_goes_on_with_another(network: Network, client: Client) -> None:
+    """As docs/governance.md says: a guard revokes the key, the gateway gets another, the authority adds it."""
+    running = network.of(WHOLESALE)
+    client.wait(observe(client, "D1"), anchored)
+    ((_, leaked),) = [entry for entry in keys.addresses(running.settings) if entry[0] is Purpose.OPERATE]
+    network.authority.revoke_key(leaked)
+    path = observe(client, "D2")
+    client.wait("/outbox", lambda answer: answer["calls"][0]["state"] == "reverted")
+    running.stop()
+    (running.settings.keystore / "operate.json").rename(running.settings.keystore / "operate.leaked.json")
+    address, _ = keys.add_key(running.settings, Purpose.OPERATE)  # `packtrace gateway signer add DIR operate`
+    network.authority.add_key(WHOLESALE.party, address, PURPOSE_BITS[Purpose.OPERATE])
+    running.start()
+    running.wait_until_healthy()
+    client.wait(path, anchored)
+    client.wait(observe(client, "D3"), anchored)
