@@ -228,6 +228,7 @@ def test_without_a_node_nothing_passes_for_verified(world: World) -> None:
 def test_without_a_pedigree_and_an_answer_it_is_not_verified(world: World) -> None:
     verdict = judge(SCAN, examine(SCAN, []), None, world.facts(unit=None), Place(PHARMACY), NOW)
     assert verdict.headline is Headline.NOT_VERIFIED
+    assert not [check for check in verdict.checks if check.passed], "of nothing shown nothing was checked"
 
 
 @pytest.mark.parametrize("number", range(9))

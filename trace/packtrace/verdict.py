@@ -174,7 +174,8 @@ def case_number(receipt: bytes) -> str:
 def _checks(
     scan: Scan, evidence: Evidence, answer: Answer | None, facts: Facts | None, place: Place | None, now: int
 ) -> Iterator[Check]:
-    yield _proofs(evidence)
+    if evidence.events or evidence.broken:  # where nothing was shown there was nothing to check
+        yield _proofs(evidence)
     if answer is not None:
         yield from _answer(answer, facts, now)
     if evidence.commissioned is None:

@@ -70,9 +70,11 @@ function check(name, passed, finding, ...words) {
 }
 
 async function* allChecks(scan, evidence, answer, facts, place, now) {
-  yield evidence.broken.length
-    ? check("proofs", false, BROKEN, ...evidence.broken.map((what) => say("proofs.broken", { what })))
-    : check("proofs", true, BROKEN, say("proofs.good", { count: evidence.events.length }));
+  if (evidence.broken.length) {
+    yield check("proofs", false, BROKEN, ...evidence.broken.map((what) => say("proofs.broken", { what })));
+  } else if (evidence.events.length) { // where nothing was shown there was nothing to check
+    yield check("proofs", true, BROKEN, say("proofs.good", { count: evidence.events.length }));
+  }
   if (answer) yield* answerChecks(answer, facts, now);
   if (!evidence.commissioned) {
     if (!answer || answer.kind === "unit") yield check("pedigree", null, NOT_VERIFIED, say("pedigree.none"));
