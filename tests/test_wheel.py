@@ -54,7 +54,8 @@ def served_from(site: Path, folder: Path) -> list[str]:
 def test_a_built_wheel_serves_the_page_with_its_barcode_reader(installed: Path, tmp_path: Path) -> None:
     has_reader, *served = served_from(installed, tmp_path)
     assert has_reader == "True"
-    names = {line.split(" ", 1)[1] for line in served}
+    version = next(line.split(" ")[1] for line in served if line.endswith("/app/main.js")).split("/")[0]
+    names = {line.split(" ", 1)[1].removeprefix(f"{version}/") for line in served}
     page = {path.relative_to(ROOT / "scanner" / "web").as_posix() for path in (ROOT / "scanner" / "web").rglob("*.js")}
     assert names >= {*READER, *page, "index.html", "text/de.json"}
     reader = reader_folder()

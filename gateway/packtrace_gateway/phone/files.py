@@ -2,6 +2,10 @@
 
 The page is the scanner's (`scanner/web/`); the barcode reader beside it is the npm package zxing-wasm, of the version
 in `package-lock.json`, script and WebAssembly from one package. Nothing is ever loaded from elsewhere.
+
+What is program stands in a folder that is named by the version of the whole set: while one gateway takes another's
+place, a page of the old version gets the old files or none, never the new one's. The service worker is told every
+file's digest beside that.
 """
 
 import gzip
@@ -25,6 +29,7 @@ TYPES = {
 }
 PACKED = (".html", ".css", ".js", ".json", ".webmanifest", ".svg", ".wasm")
 INDEX, WORKER = "index.html", "sw.js"
+PROGRAM = ("app/", "lib/", "text/", "zxing/", "style.css")  # how what must be of one version begins
 # Where the reader's files stand in the page, and in the npm package.
 READER = {
     "zxing/reader/index.js": "es/reader/index.js",
@@ -46,6 +51,11 @@ class PageFile:
 @cache
 def page_files() -> Mapping[str, PageFile]:
     """Every file by its path in the page; without the reader's where that is not installed."""
+    return page_of(page_sources())
+
+
+def page_sources() -> dict[str, bytes]:
+    """What the page is made of, by where it is in the page's folder."""
     folder = page_folder()
     found = {
         path.relative_to(folder).as_posix(): path
@@ -55,14 +65,23 @@ def page_files() -> Mapping[str, PageFile]:
     reader = None if READER.keys() <= found.keys() else reader_folder()  # a wheel has it with the page
     if reader is not None:
         found |= {name: reader / source for name, source in READER.items()}
-    contents = {name: path.read_bytes() for name, path in found.items()}
-    contents[WORKER] = _worker(contents)
+    return {name: path.read_bytes() for name, path in found.items()}
+
+
+def page_of(sources: Mapping[str, bytes]) -> dict[str, PageFile]:
+    """One version of the page, as it is served."""
+    version = _version(sources)
+    moved = {name: f"{version}/{name}" if name.startswith(PROGRAM) else name for name in sources}
+    contents = {moved[name]: content for name, content in sources.items()}
+    for name, place in moved.items():
+        contents[INDEX] = contents[INDEX].replace(f'"{name}"'.encode(), f'"{place}"'.encode())
+    contents[WORKER] = _worker(version, contents)
     return {name: _file(name, content) for name, content in contents.items()}
 
 
 def has_reader() -> bool:
     """Whether the page can read codes with the camera."""
-    return READER.keys() <= page_files().keys()
+    return READER.keys() <= page_sources().keys()
 
 
 def page_folder() -> Path:
@@ -82,12 +101,20 @@ def reader_folder() -> Path | None:
     return None
 
 
-def _worker(contents: Mapping[str, bytes]) -> bytes:
-    """The service worker, told the page's version and its files: it keeps a version whole, or not at all."""
-    hashes = {name: sha256(content).hexdigest() for name, content in sorted(contents.items()) if name != WORKER}
-    version = sha256(json.dumps(hashes).encode() + contents[WORKER]).hexdigest()[:16]
-    names = ["./", *(name for name in hashes if name != INDEX)]
-    return f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(names)};\n".encode() + contents[WORKER]
+def _version(sources: Mapping[str, bytes]) -> str:
+    digests = {name: sha256(content).hexdigest() for name, content in sorted(sources.items())}
+    return sha256(json.dumps(digests).encode()).hexdigest()[:16]
+
+
+def _worker(version: str, contents: Mapping[str, bytes]) -> bytes:
+    """The service worker, told the version and each file's digest: it keeps a version whole, or not at all."""
+    digests = {
+        "./" if name == INDEX else name: sha256(content).hexdigest()
+        for name, content in sorted(contents.items())
+        if name != WORKER
+    }
+    told = f"const VERSION = {json.dumps(version)};\nconst FILES = {json.dumps(digests)};\n"
+    return told.encode() + contents[WORKER]
 
 
 def _file(name: str, content: bytes) -> PageFile:

@@ -10,6 +10,8 @@ import { workThrough } from "./sync.js";
 import { t } from "./text.js";
 import { verdictView } from "./verdict-view.js";
 
+const KEEP_AGAIN = 60_000; // milliseconds until a version of the page that did not come whole is asked for again
+
 const app = new App();
 
 const views = {
@@ -48,29 +50,59 @@ function resting() {
   return { name: "scan", title: t("scan.title"), element: h("section", { class: "scan" }, h("h1", { class: "visually-hidden" }, t("scan.title"))) };
 }
 
+/** Keep the page whole on this phone, and offer a new version once that is whole here. */
 async function keepOffline() {
   if (!("serviceWorker" in navigator)) return;
-  const registration = await navigator.serviceWorker.register(scriptUrl("sw.js"), { scope: "./", updateViaCache: "none" });
+  const registration = await navigator.serviceWorker.register(scriptUrl("../sw.js"), { scope: "./", updateViaCache: "none" });
+  registration.onupdatefound = () => watch(registration);
+  watch(registration);
   // it came before, and its offer was not taken
-  if (registration.waiting && navigator.serviceWorker.controller) offerUpdate(registration.waiting);
-  registration.addEventListener("updatefound", () => {
-    const fresh = registration.installing;
-    fresh?.addEventListener("statechange", () => {
-      if (fresh.state === "installed" && navigator.serviceWorker.controller) offerUpdate(fresh);
-    });
-  });
+  if (registration.waiting && navigator.serviceWorker.controller) offerUpdate(registration);
+}
+
+function watch(registration) {
+  const fresh = registration.installing;
+  if (!fresh) return;
+  let whole = false;
+  fresh.onstatechange = () => {
+    if (fresh.state === "redundant" && !whole) return notKept(registration);
+    whole = true;
+    return fresh.state === "installed" && navigator.serviceWorker.controller ? offerUpdate(registration) : null;
+  };
+}
+
+/** A version that did not come whole is none: this page goes on as it is, and the version is asked for again. */
+function notKept(registration) {
+  note(t("app.notKept"));
+  const again = () => {
+    clearTimeout(timer);
+    window.removeEventListener("online", again);
+    document.querySelector(".toast")?.remove();
+    (registration.active ? registration.update() : keepOffline()).catch(() => notKept(registration));
+  };
+  const timer = setTimeout(again, KEEP_AGAIN);
+  window.addEventListener("online", again);
 }
 
 /** A new version is taken when the person says so: never in the middle of a dispense. */
-function offerUpdate(worker) {
-  const note = h("div", { class: "toast", role: "status" }, h("span", {}, t("app.update")),
-    h("button", { class: "quiet", type: "button", onclick: () => {
-      navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
-      worker.postMessage("go over");
-    } }, t("app.reload")));
-  document.body.append(note);
+function offerUpdate(registration) {
+  note(t("app.update"), h("button", { class: "quiet", type: "button", onclick: () => {
+    if (!registration.waiting) return location.reload(); // another tab went over
+    navigator.serviceWorker.addEventListener("controllerchange", () => location.reload(), { once: true });
+    return registration.waiting.postMessage("go over");
+  } }, t("app.reload")));
 }
 
-begin().then(keepOffline, (error) => {
-  document.getElementById("view").textContent = `packtrace: ${error.message}`;
-});
+/** Something about the page itself, in the place of what was said before. */
+function note(text, ...buttons) {
+  document.querySelector(".toast")?.remove();
+  document.body.append(h("div", { class: "toast" }, h("span", {}, text), ...buttons));
+  app.announce(text);
+}
+
+begin().then(
+  () => keepOffline().catch(() => null), // offline, or not allowed here: the page works without
+  (error) => {
+    document.getElementById("view").textContent = `packtrace: ${error.message}`;
+  },
+);

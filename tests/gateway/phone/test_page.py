@@ -1,8 +1,10 @@
 """The phone page's files as the gateway serves them, and the questions that it asks beside verdicts."""
 
 import gzip
+import json
 import re
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -15,14 +17,21 @@ from packtrace_gateway.certificates import Files, issue
 from packtrace_gateway.gateway import Gateway
 from packtrace_gateway.phone import decoding
 from packtrace_gateway.phone.decoding import FrameDecoder
-from packtrace_gateway.phone.files import TYPES, page_files, page_folder
+from packtrace_gateway.phone.files import TYPES, page_files, page_folder, page_of, page_sources
 from packtrace_gateway.problems import NotFoundError, TooManyError
 
 KeyOf = Callable[..., dict[str, str]]
 
 
+def place_of(name: str) -> str:
+    """Where a file of the program is served: in its version's folder."""
+    [place] = [place for place in page_files() if re.fullmatch(rf"[0-9a-f]{{16}}/{re.escape(name)}", place)]
+    return place
+
+
 def test_every_file_of_the_page_is_served_to_anybody_and_as_what_it_is(client: httpx.Client) -> None:
-    assert {"index.html", "sw.js", "app/main.js", "lib/verdict.js", "zxing/zxing_reader.wasm"} <= set(page_files())
+    program = {place_of(name) for name in ("app/main.js", "lib/verdict.js", "zxing/zxing_reader.wasm")}
+    assert {"index.html", "sw.js", *program} <= set(page_files())
     for name, file in page_files().items():
         answer = client.get(f"/phone/{name}")
         assert answer.status_code == 200
@@ -33,7 +42,9 @@ def test_every_file_of_the_page_is_served_to_anybody_and_as_what_it_is(client: h
     assert client.get("/phone/").content == page_files()["index.html"].content
 
 
-@pytest.mark.parametrize("path", ["nothing.js", "../gateway.toml", "icons/draw.py", "%2e%2e/gateway.db", "text/"])
+@pytest.mark.parametrize(
+    "path", ["nothing.js", "app/main.js", "../gateway.toml", "icons/draw.py", "%2e%2e/gateway.db", "text/"]
+)
 def test_nothing_but_the_page_is_served(client: httpx.Client, path: str) -> None:
     answer = client.get(f"/phone/{path}")
     assert answer.status_code in (401, 404)
@@ -53,29 +64,53 @@ def test_no_script_runs_that_is_not_the_pages_own(client: httpx.Client) -> None:
 
 
 def test_a_file_is_sent_again_only_when_it_has_changed(client: httpx.Client) -> None:
-    first = client.get("/phone/app/main.js")
+    first = client.get(f"/phone/{place_of('app/main.js')}")
     assert first.headers["cache-control"] == "no-cache"
-    again = client.get("/phone/app/main.js", headers={"If-None-Match": first.headers["etag"]})
+    again = client.get(f"/phone/{place_of('app/main.js')}", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
-    other = client.get("/phone/app/main.js", headers={"If-None-Match": '"other"'})
+    other = client.get(f"/phone/{place_of('app/main.js')}", headers={"If-None-Match": '"other"'})
     assert other.status_code == 200
 
 
 def test_large_files_are_packed_for_who_can_unpack_them(client: httpx.Client) -> None:
-    with client.stream("GET", "/phone/zxing/zxing_reader.wasm", headers={"Accept-Encoding": "gzip"}) as answer:
+    with client.stream(
+        "GET", f"/phone/{place_of('zxing/zxing_reader.wasm')}", headers={"Accept-Encoding": "gzip"}
+    ) as answer:
         sent = b"".join(answer.iter_raw())
     assert answer.headers["content-encoding"] == "gzip"
-    assert gzip.decompress(sent) == page_files()["zxing/zxing_reader.wasm"].content
+    assert gzip.decompress(sent) == page_files()[place_of("zxing/zxing_reader.wasm")].content
     assert len(sent) < 500_000
-    plain = client.get("/phone/style.css", headers={"Accept-Encoding": "identity"})
+    plain = client.get(f"/phone/{place_of('style.css')}", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
 
 
-def test_the_service_worker_knows_the_version_and_all_files_of_it() -> None:
-    worker = page_files()["sw.js"].content.decode()
-    assert re.match(r'const VERSION = "[0-9a-f]{16}";\nconst FILES = \[', worker)
-    listed = set(re.findall(r'"([^"]+)"', worker.split("\n")[1]))
-    assert listed == {name for name in page_files() if name not in ("index.html", "sw.js")} | {"./"}
+def test_the_service_worker_knows_the_version_and_the_digest_of_every_file() -> None:
+    version, files, *_ = page_files()["sw.js"].content.decode().split("\n")
+    assert place_of("app/main.js").startswith(re.fullmatch(r'const VERSION = "([0-9a-f]{16})";', version)[1] + "/")  # type: ignore[index]
+    digests = json.loads(files.removeprefix("const FILES = ").removesuffix(";"))
+    served = {name: sha256(file.content).hexdigest() for name, file in page_files().items() if name != "sw.js"}
+    assert digests == {"./" if name == "index.html" else name: digest for name, digest in served.items()}
+
+
+def test_a_page_names_files_of_its_own_version_only() -> None:
+    """Those of two versions share no name: while one gateway takes another's place nothing of both is put together."""
+    sources = page_sources()
+    other = sources | {"lib/verdict.js": sources["lib/verdict.js"] + b"\n"}
+    first, second = page_of(sources), page_of(other)
+    assert set(page_files()) == set(first)
+    assert {name for name in first.keys() & second.keys() if not name.startswith("icons/")} == {
+        "index.html",
+        "sw.js",
+        "manifest.webmanifest",
+    }
+    for page in (first, second):
+        named = re.findall(r'(?:src|href)="([^"]+)"', page["index.html"].content.decode())
+        assert len(named) > 4
+        assert set(named) <= set(page)
+        worker = page["sw.js"].content.decode()
+        assert worker.startswith("const VERSION")
+        assert worker.endswith(sources["sw.js"].decode())
+    assert page_of(sources | {"sw.js": b"//"}).keys() != first.keys(), "a worker is part of its version"
 
 
 def test_script_and_webassembly_are_of_the_version_that_is_locked() -> None:
@@ -84,7 +119,7 @@ def test_script_and_webassembly_are_of_the_version_that_is_locked() -> None:
         r'"node_modules/zxing-wasm": \{\s*"version": "([^"]+)"', (root / "package-lock.json").read_text()
     )
     assert locked
-    assert f'"{locked[1]}"'.encode() in page_files()["zxing/share.js"].content
+    assert f'"{locked[1]}"'.encode() in page_files()[place_of("zxing/share.js")].content
 
 
 def test_the_authority_is_there_for_phones_to_install(client: httpx.Client, gateway: Gateway) -> None:
