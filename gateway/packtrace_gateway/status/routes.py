@@ -68,6 +68,18 @@ def get_operation(number: RowNumber, gateway: GatewayDependency) -> dict[str, An
     return _view(gateway, number)
 
 
+@router.get("/operations/named/{request}", dependencies=[Depends(require(*MAKERS, Role.AUDITOR))])
+def get_named_operation(
+    request: Annotated[str, Path(min_length=16, max_length=64, description="As in the request that submitted it.")],
+    gateway: GatewayDependency,
+) -> dict[str, Any]:
+    """What became of the change that a client submitted under a name of its own: for one that lost the answer.
+
+    Asking for it changes nothing, whereas the change sent again would be made if it had never come here.
+    """
+    return _view(gateway, gateway.status.named(request))
+
+
 @router.post("/operations/{number}/reverse", status_code=202)
 def reverse(
     number: RowNumber, gateway: GatewayDependency, caller: Annotated[Caller, Depends(require(*MAKERS))]

@@ -28,6 +28,7 @@ from packtrace_gateway.ledger.models import CallKind
 from packtrace_gateway.ledger.service import UnitCall, undone
 from packtrace_gateway.outbox.models import OutboxRow
 from packtrace_gateway.outbox.service import Outbox
+from packtrace_gateway.problems import NotFoundError
 from packtrace_gateway.settings import Settings
 from packtrace_gateway.status.models import Operation, OperationUnit
 from packtrace_gateway.status.outcomes import GONE, Changed, Outcomes, Reversed, is_changed, operation_of, receipt_of
@@ -213,6 +214,14 @@ class StatusService:
         """An operation as it stands. Raises NotFoundError."""
         with self._database.read() as session:
             return operation_of(session, number)
+
+    def named(self, request: str) -> int:
+        """The id of the operation that a client submitted under this name. Raises NotFoundError."""
+        with self._database.read() as session:
+            number: int | None = session.execute(select(Operation.id).where(Operation.request == request)).scalar()  # type: ignore
+        if number is None:
+            raise NotFoundError("nothing was submitted under this name", field="request", value=request)
+        return number
 
     def undone(self, operation: Operation, units: Sequence[OperationUnit]) -> dict[int, UnitCall]:
         """By unit: what took back what this operation did, by the followed chain: reversal, restoration or lift."""

@@ -8,14 +8,28 @@ import { t } from "./text.js";
 const POLL = 400; // milliseconds between two looks at an operation
 const PATIENCE = 120_000;
 const CONFIRM_TRIES = 20;
+const ASK_AGAIN = 3000; // milliseconds between two questions what became of a press whose answer was lost
+const NEVER_CAME = 120_000; // from the press on: what the gateway does not know then did not reach it
+
+/**
+ * What is to be remembered of a pack of which an operation is known: which one can be undone, and that its name is used up
+ * once its end is known.
+ * @param {{id: number, state: string, packs: object[]}} operation
+ */
+export function keptOf(operation) {
+  if (operation.state === "pending") return { operation: operation.id };
+  const stands = refusalOf(operation) === null && !operation.packs[0].undone;
+  return { operation: stands ? operation.id : null, request: null };
+}
 
 /**
  * What a press of "dispense" does, in steps that the person sees.
  * @param {import("./app.js").App} app @param {object} scan @param {string | null} acknowledge a headline that a person overrides
- * @param {{state: (kind: "busy" | "go" | "care" | "stop", words: string, line: string, undo?: Node[]) => void, request: () => Promise<string>, keep: (known: object) => Promise<void>, changed: () => Promise<void>}} to
+ * @param {{state: (kind: "busy" | "go" | "care" | "stop", words: string, line: string, undo?: Node[]) => void, request: () => Promise<string>, left: () => boolean, keep: (known: object) => Promise<void>, changed: () => Promise<void>}} to
  *   `state` is shown large in the verdict's place; `request` is this pack's dispensing's own name, the same until it is
- *   known what became of it: sent again with it, nothing is done twice; `keep` remembers of the pack the operation that can be
- *   undone, its last verdict, and that the name is used up; `changed` is told when the pack's state may be another
+ *   known what became of it: sent again with it, nothing is done twice; `left` tells whether the person went on; `keep`
+ *   remembers of the pack the operation that can be undone, its last verdict, and that the name is used up; `changed` is told
+ *   when the pack's state may be another
  * @returns {{start: () => Promise<void>, undoOf: (id: number) => Node[]}} `undoOf` makes the button that undoes an operation
  */
 export function dispenser(app, scan, acknowledge, to) {
@@ -38,36 +52,76 @@ export function dispenser(app, scan, acknowledge, to) {
     return null;
   };
 
-  async function sent() {
-    const request = await to.request();
+  function sent(request) {
     return app.asking(() => app.gateway.dispense(scan, acknowledge, request));
   }
 
   async function start() {
+    const began = performance.now();
     to.state("busy", t("dispense.sending"), "");
-    let operation = null;
+    let request = await to.request();
+    let operation;
     try {
-      operation = await sent();
+      operation = await sent(request);
       if (operation.packs[0].undone) {
         // what a press before this one did, and somebody took back since
         await to.keep({ operation: null, request: null });
-        operation = null;
-        operation = await sent();
+        request = await to.request();
+        operation = await sent(request);
       }
-      await to.keep({ operation: operation.id });
-      to.state("busy", t("dispense.pending"), t("dispense.pendingHint"));
-      operation = await settled(operation.id);
     } catch (error) {
-      return operation === null && error instanceof Refused ? not("dispense.not", wordsOf(error)) : unknown("dispense.unknown", error);
+      if (error instanceof Refused) return not("dispense.not", wordsOf(error));
+      await lost(error);
+      operation = await found(() => app.gateway.named(request), began + NEVER_CAME);
+      if (operation === null) return not("dispense.not", t("dispense.notReached"));
     }
+    return operation && follow(operation);
+  }
+
+  /** To its end, however often the connection is lost. */
+  async function follow(operation) {
+    const { id } = operation;
+    await to.keep({ operation: id });
+    while (operation?.state === "pending") {
+      to.state("busy", t("dispense.pending"), t("dispense.pendingHint"));
+      try {
+        operation = await settled(id);
+        break;
+      } catch (error) {
+        await lost(error);
+        operation = await found(() => app.gateway.operation(id));
+      }
+    }
+    return operation && ended(operation);
+  }
+
+  /**
+   * The operation, as soon as the gateway is there again; it is only asked for: nothing is done by it. Null where the gateway
+   * does not know it after `limit`, undefined when the person went on.
+   */
+  async function found(ask, limit = Infinity) {
+    for (;;) {
+      await pause(ASK_AGAIN);
+      if (to.left()) return undefined;
+      try {
+        return await app.asking(ask);
+      } catch (error) {
+        if (error instanceof Refused && error.status === 404 && performance.now() > limit) return null;
+      }
+    }
+  }
+
+  async function ended(operation) {
     const refusal = refusalOf(operation);
     if (operation.state === "pending") return open(refusal);
-    if (refusal) {
-      await to.keep({ operation: null, request: null });
-      return not("dispense.not", refusal);
+    await to.keep(keptOf(operation));
+    if (refusal) return not("dispense.not", refusal);
+    if (operation.packs[0].undone) {
+      to.state("care", t("dispense.undone"), t("dispense.undoneHint"));
+      return to.changed();
     }
     const { id } = operation;
-    await to.keep({ request: null, key: "verdict.SUPPLIED", kind: "stop" }); // until the next verdict, should there be none now
+    await to.keep({ key: "verdict.SUPPLIED", kind: "stop" }); // until the next verdict, should there be none now
     const seen = await confirmed((verdict) => verdict.status === "SUPPLIED" && verdict.changed?.party === app.config.place);
     if (seen) to.state("go", t("dispense.done"), t("dispense.doneHint", { case: unbroken(seen.case) }), undoOf(id));
     else to.state("care", t("dispense.done"), t("dispense.unconfirmed"), undoOf(id));
@@ -84,9 +138,15 @@ export function dispenser(app, scan, acknowledge, to) {
     return to.changed();
   }
 
-  /** An answer that is lost says nothing of what was asked. @param {string} key of the message */
-  function unknown(key, error) {
-    to.state("care", t(key), t("dispense.unknownHint", { why: wordsOf(error) }));
+  /** An answer that is lost says nothing of what was asked. */
+  async function lost(error) {
+    to.state("care", t("dispense.unknown"), t("dispense.lostHint", { why: wordsOf(error) }));
+    await to.keep({ key: "dispense.unknown", kind: "care" }); // until a verdict, or the operation, says more
+    return to.changed();
+  }
+
+  function notKnownUndone(error) {
+    to.state("care", t("dispense.undoUnknown"), t("dispense.unknownHint", { why: wordsOf(error) }));
     return to.changed();
   }
 
@@ -104,7 +164,7 @@ export function dispenser(app, scan, acknowledge, to) {
       operation = await app.asking(() => app.gateway.reverse(id));
       operation = await settled(operation.id);
     } catch (error) {
-      return operation === null && error instanceof Refused ? not("dispense.notUndone", wordsOf(error)) : unknown("dispense.undoUnknown", error);
+      return operation === null && error instanceof Refused ? not("dispense.notUndone", wordsOf(error)) : notKnownUndone(error);
     }
     const refusal = refusalOf(operation);
     if (operation.state === "pending") return open(refusal);

@@ -52,6 +52,11 @@ export class Gateway {
     return this.#ask("GET", `/operations/${id}`);
   }
 
+  /** The operation that was asked for under this name; to ask for it changes nothing. */
+  named(request) {
+    return this.#ask("GET", `/operations/named/${request}`);
+  }
+
   reverse(id) {
     return this.#ask("POST", `/operations/${id}/reverse`);
   }

@@ -36,20 +36,29 @@ export const settings = {
   put: (name, value) => within("settings", "readwrite", (store) => store.put(value, name)),
 };
 
-/** Last verdicts: `{uri, scan, time, key, kind}`, and of a dispensing `operation` (to be undone) and `request` (its end is not known). */
+/** Last verdicts: `{uri, scan, time, key, kind}` (no key: there was none yet), and of a dispensing `operation` (to be undone) and `request` (its end is not known). */
 export const packs = {
   get: (uri) => within("packs", "readonly", (store) => store.get(uri)),
-  recent: async (count) => (await within("packs", "readonly", (store) => store.index("time").getAll())).reverse().slice(0, count),
-  async put(pack) {
-    await within("packs", "readwrite", (store) => store.put(pack));
+  recent: async (count) => (await within("packs", "readonly", (store) => store.index("time").getAll())).reverse().filter(({ key }) => key).slice(0, count),
+  /**
+   * Change what is known of a pack, in one transaction: nothing is lost of what the queue or another tab learns meanwhile.
+   * @param {string} uri @param {(before: object | undefined) => object} change @returns what is known then
+   */
+  async update(uri, change) {
+    let after;
+    await within("packs", "readwrite", (store) => {
+      store.get(uri).onsuccess = ({ target }) => store.put((after = change(target.result)));
+    });
     const old = (await within("packs", "readonly", (store) => store.index("time").getAllKeys())).slice(0, -MAX_PACKS);
-    if (old.length) await within("packs", "readwrite", (store) => old.forEach((uri) => store.delete(uri)));
+    if (old.length) await within("packs", "readwrite", (store) => old.forEach((one) => store.delete(one)));
+    return after;
   },
 };
 
 /** What is to be done when there is a connection, oldest first: `{id, time, action, scan, …}`. */
 export const queue = {
   all: async () => (await within("queue", "readonly", (store) => store.getAll())).sort((a, b) => a.time - b.time),
+  has: async (id) => (await within("queue", "readonly", (store) => store.count(id))) > 0,
   put: (item) => within("queue", "readwrite", (store) => store.put(item)),
   remove: (id) => within("queue", "readwrite", (store) => store.delete(id)),
 };

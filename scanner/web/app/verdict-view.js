@@ -1,7 +1,7 @@
 /** The verdict on one pack: large, in colour and words and shape; then what to do; then all that it rests on. */
 
 import { sgtinUri } from "../lib/codes.js";
-import { dispenser } from "./dispense.js";
+import { dispenser, keptOf } from "./dispense.js";
 import { h, icon, shape } from "./dom.js";
 import { handsMap, nameOf } from "./hands.js";
 import { wordsOf } from "./refusals.js";
@@ -10,6 +10,8 @@ import { packs, queue } from "./store.js";
 import { day, moment, say, step, t } from "./text.js";
 import { kindOf, wordsKey } from "./verifier.js";
 
+const POLL = 1000; // milliseconds between two looks at an operation
+const MOST_RECALL = 60_000; // that the ledger's word on an earlier press is waited for
 const MARKS = { true: ["check", "passed"], false: ["cross", "failed"], null: ["question", "open"] };
 
 /** @param {import("./app.js").App} app @param {object} scan @param {{next: () => void}} go */
@@ -21,11 +23,13 @@ export function verdictView(app, scan, go) {
   const here = { party: app.config.place, name: app.config.name };
   const element = h("article", { class: "result" }, head, box, body, actions);
   const uri = sgtinUri(scan.gtin, scan.serial);
+  let left = false; // what comes to light of this pack then is kept, and not said: another one may be in hand
 
   const next = (main) => h("button", { class: main ? "main" : "quiet", type: "button", onclick: go.next }, icon("camera"), h("span", {}, t("next.do")));
   const report = () => h("button", { class: "quiet danger", type: "button", onclick: () => openReport(app, scan) }, icon("flag"), h("span", {}, t("report.do")));
 
   const crown = (kind, words, line, more = null) => {
+    if (left) return;
     const busy = kind === "busy";
     head.dataset.kind = kind;
     head.replaceChildren(
@@ -34,6 +38,7 @@ export function verdictView(app, scan, go) {
       h("p", { class: "do" }, line),
       more ?? "",
     );
+    document.title = `${words} – packtrace`;
     head.querySelector("h1").focus({ preventScroll: true });
     app.announce([busy ? "" : t(`shape.${kind}`), words, line].filter(Boolean).map((one) => `${one.replace(/[.。]$/, "")}.`).join(" "), { grave: !busy && kind !== "go" });
     window.scrollTo({ top: 0 });
@@ -44,8 +49,35 @@ export function verdictView(app, scan, go) {
    * of a dispensing whose end it did not see.
    */
   async function remember(known) {
-    const before = await packs.get(uri).catch(() => null);
-    await packs.put({ ...before, ...known, uri, scan, time: Math.floor(Date.now() / 1000) }).catch(() => null);
+    const time = Math.floor(Date.now() / 1000);
+    await packs.update(uri, (before) => ({ ...before, ...known, uri, scan, time })).catch(() => null);
+  }
+
+  /** This pack's dispensing's own name: of the press, of the queue, and of another tab's press the same. */
+  async function request() {
+    const fresh = crypto.randomUUID();
+    const time = Math.floor(Date.now() / 1000);
+    const known = await packs.update(uri, (before) => ({ ...before, request: before?.request ?? fresh, uri, scan, time })).catch(() => null);
+    return known?.request ?? fresh;
+  }
+
+  /** What became of a press before this scan whose answer was lost; the ledger's last word on it is waited for. */
+  async function recall() {
+    const kept = await packs.get(uri).catch(() => null);
+    if (!kept?.request || !app.config.roles.includes("dispenser")) return;
+    try {
+      let operation = await app.asking(() => app.gateway.named(kept.request));
+      const limit = performance.now() + MOST_RECALL;
+      while (operation.state === "pending" && performance.now() < limit && !left) {
+        crown("busy", t("dispense.pending"), t("dispense.pendingHint"));
+        actions.replaceChildren(next(true));
+        await new Promise((resolve) => setTimeout(resolve, POLL));
+        operation = await app.asking(() => app.gateway.operation(operation.id));
+      }
+      await remember(keptOf(operation));
+    } catch (error) {
+      if (error.name === "Unreachable") throw error; // else the gateway does not know it: the name stays, for the next press
+    }
   }
 
   function checking() {
@@ -57,6 +89,7 @@ export function verdictView(app, scan, go) {
   async function check() {
     checking();
     try {
+      await recall();
       const { verdict, trouble } = await app.asking(() => app.verifier.verify(scan));
       show(verdict, trouble);
     } catch (error) {
@@ -96,12 +129,8 @@ export function verdictView(app, scan, go) {
         crown(now, title, line);
         undo[0]?.focus({ preventScroll: true });
       },
-      async request() {
-        const kept = await packs.get(uri).catch(() => null);
-        const request = kept?.request ?? crypto.randomUUID();
-        await remember({ request });
-        return request;
-      },
+      request,
+      left: () => left,
       keep: remember,
       changed: async () => {
         actions.replaceChildren(next(true));
@@ -147,7 +176,8 @@ export function verdictView(app, scan, go) {
 
   /** Without a connection: what the code says itself, what was known, and what nobody here can know. */
   async function offline(error) {
-    const last = await packs.get(uri).catch(() => null);
+    const kept = await packs.get(uri).catch(() => null);
+    const last = kept?.key ? kept : null;
     const today = new Date().toISOString().slice(0, 10);
     const expired = scan.expiry !== null && scan.expiry < today;
     const stopped = expired || last?.kind === "stop";
@@ -167,8 +197,13 @@ export function verdictView(app, scan, go) {
       report(),
     );
     async function keep(action) {
-      const sent = action === "dispense" && last?.request; // a press whose answer was lost: asked again under its name
-      await queue.put({ id: sent || crypto.randomUUID(), time: Date.now(), action, scan, sent: Boolean(sent) });
+      const id = action === "dispense" ? await request() : crypto.randomUUID(); // a press whose answer was lost has its name still
+      try {
+        await queue.put({ id, time: Date.now(), action, scan });
+      } catch (trouble) {
+        crown("care", t("offline.notKept"), t("app.error", { what: trouble.message }));
+        return;
+      }
       await app.counted();
       app.announce(t("offline.kept"));
       actions.replaceChildren(h("p", { class: "kept" }, icon("check"), t("offline.kept")), next(true));
@@ -179,7 +214,7 @@ export function verdictView(app, scan, go) {
     );
   }
 
-  return { name: "verdict", title: t("verdict.checking"), element, shown: check };
+  return { name: "verdict", title: t("verdict.checking"), element, shown: check, left: () => (left = true) };
 }
 
 /** What the headline rests on; all that failed stands in the list of checks. */

@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -202,10 +202,10 @@ class Page:
 class Browser:
     """A Chromium with a folder of its own, and a camera that shows a film."""
 
-    def __init__(self, folder: Path, *, film: Path | None, trusted_key: str) -> None:
+    def __init__(self, folder: Path, *, film: Path | None, trusted_key: str, more: Sequence[str] = ()) -> None:
         program = find()
         assert program is not None, "Chromium is missing: ./packtrace test says how to install it"
-        flags = [*FLAGS, f"--user-data-dir={folder}", f"--ignore-certificate-errors-spki-list={trusted_key}"]
+        flags = [*FLAGS, *more, f"--user-data-dir={folder}", f"--ignore-certificate-errors-spki-list={trusted_key}"]
         if film is not None:
             flags.append(f"--use-file-for-fake-video-capture={film}")
         folder.mkdir(parents=True, exist_ok=True)

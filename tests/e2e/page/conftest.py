@@ -36,12 +36,12 @@ def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
 
 
 @pytest.fixture
-def phone(counter: Counter) -> Iterator[Callable[[Path | None], Page]]:
+def phone(counter: Counter) -> Iterator[Callable[..., Page]]:
     """Makes phones that are set up, and looks in the end whether anything went wrong in them."""
     pages: list[Page] = []
 
-    def made(shown: Path | None = None) -> Page:
-        pages.append(counter.phone(shown))
+    def made(shown: Path | None = None, through: int | None = None) -> Page:
+        pages.append(counter.phone(shown, through))
         return pages[-1]
 
     yield made

@@ -58,12 +58,21 @@ class Counter:
         face = film.pack_face(self.code(serial), lines)
         return film.write(self.folder / f"{serial}.y4m", film.moving(face, seconds, seed=5))
 
-    def phone(self, shown: Path | None = None) -> Page:
-        """A phone with nothing on it yet, its camera on a film; set up by hand."""
+    @property
+    def port(self) -> int:
+        return int(self.network.page_origin.rsplit(":", 1)[1])
+
+    def phone(self, shown: Path | None = None, through: int | None = None) -> Page:
+        """A phone with nothing on it yet, its camera on a film; set up by hand.
+
+        `through` is the port by which it comes to the gateway.
+        """
         certificate = x509.load_pem_x509_certificate((self.gateway.folder / "tls" / "gateway.crt").read_bytes())
         spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         trusted = base64.b64encode(sha256(spki).digest()).decode()
-        browser = Browser(self.folder / f"browser-{next(self.numbers)}", film=shown, trusted_key=trusted)
+        way = [f"--host-resolver-rules=MAP 127.0.0.1:{self.port} 127.0.0.1:{through}"] if through else []
+        folder = self.folder / f"browser-{next(self.numbers)}"
+        browser = Browser(folder, film=shown, trusted_key=trusted, more=way)
         self.browsers.append(browser)
         page = browser.page
         page.open(self.url)

@@ -15,11 +15,11 @@ from packtrace_gateway.demo.companies import GTIN, MAKER
 
 pytestmark = pytest.mark.e2e
 Json = dict[str, Any]
-# Answers to what is dispensed are lost; what was asked is in `sent`.
+# Answers to what is dispensed are lost (and those to what became of it); what was asked is in `sent`.
 ANSWERS_LOST = (
     "(window.sent = [], window.kept = window.fetch, window.fetch = (url, asked) => url === '/dispense'"
     " ? (sent.push(JSON.parse(asked.body).request), {send}.then(() => Promise.reject(new TypeError('down'))))"
-    " : kept(url, asked), 1)"
+    " : String(url).startsWith('/operations/named/') ? {named} : kept(url, asked), 1)"
 )
 
 
@@ -64,12 +64,15 @@ def test_what_this_phone_dispensed_is_taken_back_when_it_is_scanned_again(counte
     wait_for(lambda: verdict(counter, {"gtin": GTIN, "serial": serial})["status"] == "active")
 
 
-def dispensed_without_an_answer(page: Page, counter: Any, send: str) -> str:
+LOST = "Promise.reject(new TypeError('down'))"
+
+
+def dispensed_without_an_answer(page: Page, counter: Any, send: str, named: str) -> str:
     """The serial number of a pack whose press is answered by nobody; `send` says whether the gateway gets it."""
     serial: str = counter.pack()
     type_code(page, counter, serial)
     assert kind(page) == "go"
-    page.evaluate(ANSWERS_LOST.replace("{send}", send))
+    page.evaluate(ANSWERS_LOST.replace("{send}", send).replace("{named}", named))
     page.tap("Dispense")
     page.until(f"{HEAD}.includes('Not known whether dispensed')")
     return serial
@@ -77,7 +80,7 @@ def dispensed_without_an_answer(page: Page, counter: Any, send: str) -> str:
 
 def test_a_press_whose_answer_is_lost_is_sent_again_under_its_name(counter, phone):
     page = phone()
-    serial = dispensed_without_an_answer(page, counter, "Promise.resolve()")
+    serial = dispensed_without_an_answer(page, counter, "Promise.resolve()", "kept(url, asked)")
     page.tap("Scan the next pack")
     type_code(page, counter, serial)
     assert headline(page) == "Authentic, available"
@@ -101,7 +104,7 @@ def test_a_press_whose_answer_is_lost_is_sent_again_under_its_name(counter, phon
 
 def test_a_press_whose_answer_is_lost_waits_under_its_name_too(counter, phone):
     page = phone()
-    serial = dispensed_without_an_answer(page, counter, "kept(url, asked)")
+    serial = dispensed_without_an_answer(page, counter, "kept(url, asked)", LOST)
     code = {"gtin": GTIN, "serial": serial}
     wait_for(lambda: verdict(counter, code)["words"] == "already supplied")
     counter.gateway.stop()

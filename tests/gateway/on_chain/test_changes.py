@@ -93,6 +93,10 @@ def test_a_client_that_lost_the_answer_asks_again_and_dispenses_once(plant: Plan
         {"uri": lot.packs[19], "outcome": "dispensed", "refusal": "none", "found": None, "undone": None}
     ]
     last = plant.submit(lot, 19, request=name)  # also when it is done
+    assert (
+        plant.get(f"/operations/named/{name}")["id"] == first["id"]
+    )  # who only wants to know does not ask for it again
+    assert plant.client.get(f"/operations/named/{uuid4()}", headers=plant.key).status_code == 404
     assert (again["id"], last["id"], last["verdicts"]) == (first["id"], first["id"], [])
     plant.quiet()
     assert plant.verdict(lot, 19)["unit"] not in [alert["unit"] for alert in plant.get("/alerts")]

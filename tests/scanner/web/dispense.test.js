@@ -38,6 +38,7 @@ function phone(answers, verdicts = []) {
   const hands = dispenser(app, SCAN, null, {
     state: (kind, title, line) => seen.states.push([kind, title, line]),
     request: async () => "this-press-s-own-name",
+    left: () => answers.length === 0, // the person waits for all that is answered here
     keep: async (known) => Object.assign(seen.kept, known) && seen.told.push(known),
     changed: async () => seen.changes++,
   });
@@ -56,19 +57,65 @@ test("what the node shows is dispensed, and can be undone", async () => {
   assert.equal(seen.changes, 1);
 });
 
-test("a lost answer is no refusal: whether it was dispensed is not known", async () => {
-  const { start, seen, last } = phone([[DOWN]]);
+/** Time that passes at once. */
+function quickly(context) {
+  let now = 0;
+  context.mock.method(performance, "now", () => now);
+  context.mock.method(globalThis, "setTimeout", (work, milliseconds) => {
+    now += milliseconds;
+    queueMicrotask(work);
+  });
+}
+
+const LOST = [DOWN];
+const NONE = [404, { type: "epcisException:NoSuchResourceException", detail: "none" }];
+
+test("a lost answer is no refusal: whether it was dispensed is not known", async (context) => {
+  quickly(context);
+  const { start, seen, last } = phone([LOST]);
   await start();
-  assert.deepEqual(last(), ["care", "Not known whether dispensed", "No connection. Scan the pack again before you go on."]);
-  assert.deepEqual(seen.kept, {}, "the name stays, for the next press");
+  assert.deepEqual(last().slice(0, 2), ["care", "Not known whether dispensed"]);
+  assert.match(last()[2], /^No connection\. What became of it is asked here as soon as the gateway answers again/);
+  assert.deepEqual(seen.kept, { key: "dispense.unknown", kind: "care" }, "the name stays, for the next press");
 });
 
-test("a connection that is lost while the ledger is waited for says nothing of the pack", async () => {
+test("what became of a press is asked for by its name as soon as the gateway is there, and nothing is sent twice", async (context) => {
+  quickly(context);
+  const { start, seen, last } = phone([LOST, LOST, LOST, [200, operation("pending")], LOST, LOST, [200, operation("done")]], [SUPPLIED]);
+  await start();
+  assert.deepEqual(last().slice(0, 2), ["go", "Dispensed"]);
+  assert.deepEqual(seen.sent.map((one) => one.split(" ")[0]), [
+    "/dispense", ...Array(3).fill("/operations/named/this-press-s-own-name"), ...Array(3).fill("/operations/5")]);
+  assert.deepEqual(seen.kept, { operation: 5, request: null, key: "verdict.SUPPLIED", kind: "stop" });
+});
+
+test("a press that never came to the gateway is not dispensed; that is said only when it cannot come any more", async (context) => {
+  quickly(context);
+  const { start, seen, last } = phone([LOST, ...Array(60).fill(NONE)]);
+  await start();
+  assert.deepEqual(last(), ["stop", "Not dispensed", "It did not reach the gateway. Scan the pack again to dispense it."]);
+  assert.ok(performance.now() > 120_000);
+  assert.equal(seen.sent.filter((one) => one.startsWith("/dispense ")).length, 1);
+  assert.ok(!("request" in seen.kept), "should it come after all, it has its name");
+});
+
+test("what somebody took back meanwhile is not said to be dispensed", async (context) => {
+  quickly(context);
+  const before = operation("done");
+  before.packs[0].undone = { kind: "reversed" };
+  const { start, seen, last } = phone([LOST, [200, before]]);
+  await start();
+  assert.deepEqual(last().slice(0, 2), ["care", "Taken back"]);
+  assert.deepEqual([seen.kept.operation, seen.kept.request], [null, null]);
+});
+
+test("a connection that is lost while the ledger is waited for says nothing of the pack", async (context) => {
+  quickly(context);
   for (const lost of [[DOWN], [503, { type: "packtrace:busy" }], [401, { type: "epcisException:SecurityException", detail: "no" }]]) {
     const { start, seen, last } = phone([[202, operation("pending")], lost]);
     await start();
     assert.deepEqual(last().slice(0, 2), ["care", "Not known whether dispensed"]);
-    assert.deepEqual(seen.kept, { operation: 5 }, "to be undone, should it be done");
+    assert.deepEqual(seen.kept, { operation: 5, key: "dispense.unknown", kind: "care" }, "to be undone, should it be done");
   }
 });
 
@@ -78,7 +125,7 @@ test("what an earlier press did, and somebody took back, is no dispensing of now
   const { start, seen, last } = phone([[202, before], [202, operation("pending")], [200, operation("done")]], [SUPPLIED]);
   await start();
   assert.equal(last()[0], "go");
-  assert.deepEqual(seen.told, [{ operation: null, request: null }, { operation: 5 }, { request: null, key: "verdict.SUPPLIED", kind: "stop" }]);
+  assert.deepEqual(seen.told, [{ operation: null, request: null }, { operation: 5 }, { operation: 5, request: null }, { key: "verdict.SUPPLIED", kind: "stop" }]);
   assert.equal(seen.sent.filter((one) => one.startsWith("/dispense ")).length, 2);
 });
 
