@@ -1,5 +1,6 @@
 /** Dispensing one pack, and undoing it: pending until the chain changed this very pack, and until our own node says so. */
 
+import { sgtinUri } from "../lib/codes.js";
 import { h, icon } from "./dom.js";
 import { Refused } from "./gateway.js";
 import { refusalOf, wordsOf } from "./refusals.js";
@@ -33,6 +34,7 @@ export function keptOf(operation) {
  * @returns {{start: () => Promise<void>, undoOf: (id: number) => Node[]}} `undoOf` makes the button that undoes an operation
  */
 export function dispenser(app, scan, acknowledge, to) {
+  const uri = sgtinUri(scan.gtin, scan.serial);
   const settled = async (id) => {
     const limit = performance.now() + PATIENCE;
     for (;;) {
@@ -161,6 +163,9 @@ export function dispenser(app, scan, acknowledge, to) {
     to.state("busy", t("dispense.undoing"), "");
     let operation = null;
     try {
+      // a gateway that was restored from a backup, or set up anew, may have given the number to another pack's operation
+      const { packs } = await app.asking(() => app.gateway.operation(id));
+      if (packs.length !== 1 || packs[0].uri !== uri) return not("dispense.notUndone", t("refusal.not_changed_here"));
       operation = await app.asking(() => app.gateway.reverse(id));
       operation = await settled(operation.id);
     } catch (error) {

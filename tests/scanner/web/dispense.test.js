@@ -11,7 +11,8 @@ import { speak } from "../../../scanner/web/app/text.js";
 const SCAN = { gtin: "09506000134352", serial: "A", lot: null, expiry: null };
 const DOWN = new TypeError("down");
 const PLACE = 7;
-const operation = (state, refusal = "none", found = null) => ({ id: 5, state, error: null, packs: [{ refusal, found, undone: null }] });
+const URI = "https://id.gs1.org/01/09506000134352/21/A";
+const operation = (state, refusal = "none", found = null) => ({ id: 5, state, error: null, packs: [{ uri: URI, refusal, found, undone: null }] });
 
 beforeEach(async () => {
   const element = () => ({ setAttribute: () => null, append: () => null, addEventListener(name, does) { this[name] = does; } });
@@ -149,7 +150,7 @@ test("a refusal is one: by the gateway, or by the ledger", async () => {
 test("what the ledger has not confirmed for long is pending, neither dispensed nor refused", async (context) => {
   let now = 0;
   context.mock.method(performance, "now", () => (now += 200_000));
-  const { start, undo, seen, last } = phone([[202, operation("pending")], [200, operation("pending")], [202, operation("pending")], [200, operation("pending")]]);
+  const { start, undo, seen, last } = phone([[202, operation("pending")], [200, operation("pending")], [200, operation("done")], [202, operation("pending")], [200, operation("pending")]]);
   await start();
   assert.deepEqual(last().slice(0, 2), ["care", "Pending"]);
   assert.deepEqual(seen.kept, { operation: 5 });
@@ -158,8 +159,8 @@ test("what the ledger has not confirmed for long is pending, neither dispensed n
 });
 
 test("undoing is told the same way", async () => {
-  const said = async (...given) => {
-    const { undo, last } = phone(...given);
+  const said = async (answers, verdicts) => {
+    const { undo, last } = phone([[200, operation("done")], ...answers], verdicts);
     await undo();
     return last().slice(0, 2);
   };
@@ -169,4 +170,13 @@ test("undoing is told the same way", async () => {
   assert.deepEqual(await said([[202, operation("pending")], [DOWN]]), ["care", "Not known whether taken back"]);
   assert.deepEqual(await said([[409, { type: "packtrace:not-reversible", detail: "late" }]]), ["stop", "Not taken back"]);
   assert.deepEqual(await said([[202, operation("pending")], [200, operation("done", "already_reversed")]]), ["stop", "Not taken back"]);
+});
+
+test("a number that the gateway has given to another pack's operation is not undone", async () => {
+  const other = operation("done");
+  other.packs[0].uri = "https://id.gs1.org/01/09506000134352/21/B";
+  const { undo, seen, last } = phone([[200, other]]);
+  await undo();
+  assert.deepEqual(last(), ["stop", "Not taken back", "This pack was not changed by what is to be taken back"]);
+  assert.equal(seen.sent.length, 1, "nothing is reversed");
 });
