@@ -45,6 +45,7 @@ export class App extends EventTarget {
   show(view) {
     this.#view?.left?.();
     this.#view = view;
+    this.#hush();
     document.title = `${view.title} – packtrace`;
     document.body.dataset.view = view.name;
     this.main.replaceChildren(view.element);
@@ -59,9 +60,13 @@ export class App extends EventTarget {
 
   /** Say something to screen readers; at once where it is grave. */
   announce(text, { grave = false } = {}) {
-    const region = document.getElementById(grave ? "alert" : "status");
-    region.textContent = "";
-    requestAnimationFrame(() => (region.textContent = text));
+    this.#hush();
+    requestAnimationFrame(() => (document.getElementById(grave ? "alert" : "status").textContent = text));
+  }
+
+  /** What was said of one pack does not stay to be found beside another. */
+  #hush() {
+    for (const region of ["status", "alert"]) document.getElementById(region).textContent = "";
   }
 
   /** Run a question to the gateway, and know by it whether there is a connection. */

@@ -58,18 +58,22 @@ export function openReport(app, scan) {
       const number = await sendReport(app, item);
       finish(t("report.done", { number }), t("report.doneHint"));
     } catch (error) {
-      if (error.name !== "Unreachable") {
-        problem.textContent = wordsOf(error);
-        send.disabled = false;
-        send.textContent = t("report.send");
-        return null;
+      if (error.name !== "Unreachable") return failed(error);
+      try {
+        await queue.put(item);
+      } catch (trouble) {
+        return failed(trouble);
       }
-      await queue.put(item);
       await app.counted();
       finish(t("report.queued"), t("report.doneHint"));
     }
     return null;
   });
+  const failed = (error) => {
+    problem.textContent = wordsOf(error);
+    send.disabled = false;
+    send.textContent = t("report.send");
+  };
   const finish = (title, hint) => {
     app.announce(`${title}. ${hint}`);
     const close = h("button", { class: "main", type: "button", onclick: () => dialog.close() }, t("app.close"));

@@ -14,8 +14,14 @@ function database() {
       request.result.createObjectStore("packs", { keyPath: "uri" }).createIndex("time", "time");
       request.result.createObjectStore("queue", { keyPath: "id" });
     };
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      request.result.onclose = () => (opened = null); // the browser took it away: the next one asks for it again
+      resolve(request.result);
+    };
+    request.onerror = () => {
+      opened = null;
+      reject(request.error);
+    };
   });
   return opened;
 }

@@ -14,8 +14,7 @@ let running = null;
 
 /** @param {import("./app.js").App} app */
 export function workThrough(app) {
-  // one tab at a time: what another one has done would be a finding here
-  running ??= navigator.locks.request("packtrace: queue", () => work(app)).finally(() => (running = null));
+  running ??= work(app).finally(() => (running = null));
   return running;
 }
 
@@ -54,7 +53,7 @@ async function done(app, item) {
     await remember(verdict);
     return kind === "go" ? null : { key: wordsKey(verdict) };
   }
-  // sent before, and the answer lost: the gateway knows it by its name, and what it set is no finding of ours
+  // sent before (and the answer lost, or another tab did it): the gateway knows it by its name, and it is no finding of ours
   const own = verdict.status === "SUPPLIED" && verdict.changed?.party === app.config.place;
   let operation = own ? await sentBefore(app, id) : null;
   if (kind !== "go" && !operation) {

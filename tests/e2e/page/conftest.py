@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from chromium import Page, find
+from chromium import Browser, Page, find
 from counter import Counter, opened
+from host import Host
+
+from packtrace_gateway.phone import page as serving
+from packtrace_gateway.phone.files import page_files
 
 HERE = Path(__file__).parent
 
@@ -50,3 +54,19 @@ def phone(counter: Counter) -> Iterator[Callable[..., Page]]:
         assert page.errors == []
     counter.close_phones()
     counter.browsers.clear()
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """Serves the page alone, in whatever version a test wants."""
+    with Host(page_files()) as host:
+        monkeypatch.setattr(serving, "page_files", lambda: host.files)
+        yield host
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """A browser that knows nothing yet."""
+    browser = Browser(tmp_path / "browser", film=None, trusted_key="")
+    yield browser.page
+    browser.close()
