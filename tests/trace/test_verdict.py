@@ -197,6 +197,14 @@ def test_expiry_begins_at_midnight_utc_of_the_day_after(world: World) -> None:
         assert judge(SCAN, evidence, None, facts, Place(PHARMACY), now).headline is headline
 
 
+def test_a_clock_that_is_slow_makes_no_expired_pack_good(world: World) -> None:
+    evidence = examine(SCAN, world.disclosures([PACKS[3], CASE, PALLET]))
+    midnight = int(datetime(2028, 7, 1, tzinfo=UTC).timestamp())
+    for time, headline in ((midnight - 1, Headline.AUTHENTIC), (midnight, Headline.EXPIRED)):
+        facts = world.facts(block=Block(100, bytes(32), time))
+        assert judge(SCAN, evidence, None, facts, Place(PHARMACY), midnight - 400 * 86400).headline is headline
+
+
 def test_the_gravest_finding_is_the_headline_and_all_are_reported(world: World) -> None:
     verdict = world.verdict(
         replace(SCAN, lot="OTHER"),

@@ -184,8 +184,12 @@ export class Node {
   }
 }
 
+/** What a time is compared with must be one: what is no number is neither old nor expired. */
 function header(block) {
-  return { number: Number(block.number), hash: block.hash, timestamp: Number(block.timestamp) };
+  const { hash } = block;
+  const [number, timestamp] = [block.number, block.timestamp].map((hex) => (/^0x[0-9a-f]{1,13}$/i.test(hex) ? Number(hex) : NaN));
+  if (Number.isNaN(number + timestamp) || !/^0x[0-9a-f]{64}$/i.test(hash)) throw new NodeError("node.answer", { detail: "its newest block has no number, time or hash" });
+  return { number, hash, timestamp };
 }
 
 function present(keys, answers) {

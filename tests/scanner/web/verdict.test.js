@@ -52,12 +52,13 @@ for (const vector of vectors) {
 test("a pack is expired from midnight after its last day", async () => {
   const vector = vectors.find(({ name }) => name === "authentic, available");
   const end = Date.parse(`${vector.scan.expiry}T00:00:00Z`) / 1000 + 86_400;
-  const at = async (now) => {
-    const facts = { ...vector.facts, block: { ...vector.facts.block, timestamp: now } };
+  const at = async (now, timestamp = now) => {
+    const facts = { ...vector.facts, block: { ...vector.facts.block, timestamp } };
     return (await verdictOf({ ...vector, facts, now })).headline;
   };
   assert.equal(await at(end - 1), "authentic, available");
   assert.equal(await at(end), "expired");
+  assert.equal(await at(end - 100 * 86_400, end), "expired", "a phone's clock that is slow makes none good");
   assert.ok(GRAVITY.includes("expired"));
 });
 
