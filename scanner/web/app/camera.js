@@ -7,6 +7,7 @@ const WANTED = { facingMode: { ideal: "environment" }, width: { ideal: 1280 }, h
 const FULL_EVERY = 6; // frames
 const HELP_AFTER = 1000; // milliseconds without a read, and between two frames for the gateway
 const HELP_QUALITY = 0.85; // of the JPEG
+const MOST_LATE = 4000; // milliseconds: of a frame that is older another pack may be in hand by now
 
 const policy = globalThis.trustedTypes?.createPolicy("packtrace", { createScriptURL: (url) => url });
 
@@ -60,8 +61,8 @@ export class Camera {
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {{read: (readings: object[]) => boolean, trouble: (error: Error) => void, waiting: () => void, help?: (picture: Blob) => Promise<object[]>}} to
-   *   `read` is told of codes and says whether that was it; `help` asks the gateway
+   * @param {{read: (readings: object[]) => boolean, trouble: (error: Error) => void, ended: () => void, waiting: () => void, help?: (picture: Blob) => Promise<object[]>}} to
+   *   `read` is told of codes and says whether that was it; `ended` that the camera was taken away; `help` asks the gateway
    */
   constructor(video, to) {
     this.video = video;
@@ -80,6 +81,7 @@ export class Camera {
       return;
     }
     [this.track] = stream.getVideoTracks();
+    this.track.addEventListener("ended", () => this.running && this.to.ended());
     ({ fast: this.fast, full: this.full } = prepareReaders());
     this.video.srcObject = stream;
     await this.video.play();
@@ -174,13 +176,15 @@ export class Camera {
     }
   }
 
-  /** One frame to the gateway's own pipeline; what comes of it late is as welcome. */
+  /** One frame to the gateway's own pipeline. */
   async #ask() {
+    const taken = performance.now();
     const { videoWidth: width, videoHeight: height } = this.video;
     const canvas = new OffscreenCanvas(width, height);
     canvas.getContext("2d").drawImage(this.video, 0, 0);
     try {
-      this.#found(await this.to.help(await canvas.convertToBlob({ type: "image/jpeg", quality: HELP_QUALITY })));
+      const readings = await this.to.help(await canvas.convertToBlob({ type: "image/jpeg", quality: HELP_QUALITY }));
+      if (performance.now() - taken < MOST_LATE) this.#found(readings);
     } catch {
       // no help is no harm: the phone looks on
     }

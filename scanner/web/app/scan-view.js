@@ -1,6 +1,6 @@
 /** The first view: the camera, and nothing in its way. */
 
-import { checked, readReading } from "../lib/codes.js";
+import { checked, readReading, sgtinUri } from "../lib/codes.js";
 import { dateOf } from "../lib/dates.js";
 import { CodeError } from "../lib/errors.js";
 import { Camera } from "./camera.js";
@@ -43,20 +43,29 @@ export function scanView(app, go) {
   };
   const camera = new Camera(video, {
     read(readings) {
+      const scans = new Map();
+      let wrong = null;
       for (const reading of readings) {
         try {
           const scan = readReading(reading);
-          navigator.vibrate?.(40);
-          go.found(scan);
-          return true;
+          const uri = sgtinUri(scan.gtin, scan.serial);
+          if (!scans.has(uri)) scans.set(uri, scan);
         } catch (error) {
           if (!(error instanceof CodeError)) throw error;
-          tell(t(error.reason, error.values));
+          wrong = error;
         }
       }
-      return false;
+      // which of two packs is meant, their person knows
+      if (scans.size !== 1) {
+        tell(scans.size ? t("scan.several") : t(wrong.reason, wrong.values));
+        return false;
+      }
+      navigator.vibrate?.(40);
+      go.found(...scans.values());
+      return true;
     },
     trouble: (error) => tell(/start|import|fetch|module/i.test(error.message) ? t("scan.noReader") : t("app.error", { what: error.message }), true),
+    ended: () => tell(t("scan.noCamera"), true),
     waiting: () => tell(t(app.config.decoder && app.online ? "scan.gateway" : "scan.hintHarder")),
     help: app.config.decoder ? (picture) => (app.online ? app.gateway.decode(picture) : Promise.resolve([])) : undefined,
   });
@@ -123,6 +132,7 @@ function openTyping(app, go) {
   const dialog = h("dialog", { "aria-label": t("type.title") }, form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
+    for (const input of form.elements) input.removeAttribute("aria-invalid");
     const typed = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]));
     try {
       const { gtin, serial, lot } = typed;
