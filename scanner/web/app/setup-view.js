@@ -1,6 +1,7 @@
 /** Setting the phone up: the gateway's key, the network's contracts, and a node that its user trusts. */
 
 import { Node } from "../lib/node.js";
+import { ask } from "./dialog.js";
 import { h, icon } from "./dom.js";
 import { Gateway } from "./gateway.js";
 import { forget, settings } from "./store.js";
@@ -100,6 +101,8 @@ export function setupView(app, go) {
     h("p", {}, before ? t("setup.place", { name: before.name, party: before.place }) : t("setup.intro")),
     form,
     before ? h("button", { class: "quiet danger", type: "button", onclick: async () => {
+      const sure = await ask(element, t("setup.forgetReally"), t("setup.forgetHint", { count: app.queued }), t("setup.forgetYes"));
+      if (!sure) return;
       await forget();
       location.reload();
     } }, t("setup.forget")) : "");

@@ -1,6 +1,7 @@
 /** The verdict on one pack: large, in colour and words and shape; then what to do; then all that it rests on. */
 
 import { sgtinUri } from "../lib/codes.js";
+import { ask } from "./dialog.js";
 import { dispenser, keptOf } from "./dispense.js";
 import { h, icon, shape } from "./dom.js";
 import { handsMap, nameOf } from "./hands.js";
@@ -159,19 +160,8 @@ export function verdictView(app, scan, go) {
     box.hidden = false;
   }
 
-  function really(words, press) {
-    const dialog = h("dialog", { "aria-labelledby": "really" }, h("form", { method: "dialog", class: "sheet" },
-      h("h2", { id: "really" }, t("dispense.really", { words })),
-      h("p", {}, t("dispense.answer")),
-      h("div", { class: "row" },
-        h("button", { class: "main", value: "no", autofocus: true }, t("dispense.no")),
-        h("button", { class: "quiet danger", value: "yes" }, t("dispense.yes")))));
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      if (dialog.returnValue === "yes") press();
-    });
-    element.append(dialog);
-    dialog.showModal();
+  async function really(words, press) {
+    if (await ask(element, t("dispense.really", { words }), t("dispense.answer"), t("dispense.yes"))) press();
   }
 
   /** Without a connection: what the code says itself, what was known, and what nobody here can know. */

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from acts import HEAD, NODE_GONE, kind, other_index, type_code
 from chromium import Page
+from host import Host, set_up
 
 from packtrace_gateway.demo.companies import GTIN
 from packtrace_gateway.demo.story import EXPIRY_YYMMDD
+from packtrace_gateway.phone.files import page_of, page_sources
 
 pytestmark = pytest.mark.e2e
 Json = dict[str, Any]
@@ -130,8 +132,13 @@ def speak(page: Page, language: str) -> None:
 def type_code_in_any_language(page: Page, counter: Any, serial: str) -> None:
     page.until("document.body?.dataset.view === 'scan'")
     page.evaluate("document.querySelector('.scan .wide').click()")
-    for name, value in (("gtin", GTIN), ("serial", serial), ("lot", counter.lot.lot), ("expiry", EXPIRY_YYMMDD)):
-        page.fill(f"dialog input[name={name}]", value)
+    for name, value in (
+        ("gtin", GTIN),
+        ("serial", serial),
+        ("lot", counter and counter.lot.lot),
+        ("expiry", EXPIRY_YYMMDD),
+    ):
+        page.fill(f"dialog input[name={name}]", value or "")
     page.evaluate("document.querySelector('dialog .main').click()")
 
 
@@ -187,3 +194,63 @@ def test_motion_is_reduced_where_somebody_asks_for_it(counter, phone):
     assert page.evaluate(moving) == "0s"
     page.call("Emulation.setEmulatedMedia", features=[])
     assert page.evaluate(moving) != "0s"
+
+
+def test_a_field_is_marked_as_wrong_only_while_it_is(host: Host, page: Page) -> None:
+    set_up(page, host)
+    page.tap("Type the code")
+    wrong = "[...document.querySelectorAll('dialog [aria-invalid=true]')].map((one) => one.name).join()"
+    page.fill("dialog input[name=gtin]", "09506000134353")
+    page.fill("dialog input[name=serial]", "S/ä")
+    page.tap("Check this pack")
+    page.until(f"{wrong} === 'gtin'")
+    page.fill("dialog input[name=gtin]", GTIN)
+    page.tap("Check this pack")
+    page.until(f"{wrong} === 'serial'")
+
+
+def test_nothing_is_forgotten_by_one_press(host: Host, page: Page) -> None:
+    """WCAG 3.3.4: what deletes a person's data is confirmed."""
+    set_up(page, host)
+    page.tap("Settings")
+    page.tap("Forget everything on this phone")
+    page.until("document.activeElement.innerText === 'No, go back'")
+    page.press("Enter")
+    page.until("!document.querySelector('dialog')")
+    page.open("about:blank")
+    page.open(host.url)
+    page.until("document.body?.dataset.view === 'scan'")
+    page.tap("Settings")
+    page.tap("Forget everything on this phone")
+    page.tap("Yes, forget")
+    page.until("document.body?.dataset.view === 'setup' && document.querySelector('input[name=key]')?.value === ''")
+
+
+def test_what_has_the_focus_does_not_lie_below_the_actions(host: Host, page: Page) -> None:
+    """WCAG 2.4.11, on a low screen."""
+    set_up(page, host)
+    page.call("Emulation.setDeviceMetricsOverride", width=390, height=560, deviceScaleFactor=2, mobile=True)
+    type_code_in_any_language(page, None, "S1")
+    assert kind(page) == "unknown"
+    for name in ("Try again now", "Report as suspect"):
+        focus(page, name)
+        free = (
+            "(() => { const one = document.activeElement; const box = one.getBoundingClientRect();"
+            " return one.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)); })()"
+        )
+        page.until(free, patience=5)
+        page.evaluate("window.scrollTo(0, 0)")
+        page.evaluate("document.querySelector('.verdict h1').focus({ preventScroll: true })")
+
+
+def test_a_note_about_the_page_lies_over_no_verdict_and_no_button(host: Host, page: Page) -> None:
+    set_up(page, host)
+    name = next(name for name in host.files if name.endswith("/text/de.json"))
+    host.files = page_of(page_sources() | {"text/de.json": host.files[name].content + b"\n"})
+    page.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.update())")
+    page.until("document.querySelector('.toast')?.checkVisibility()")
+    page.tap("Type the code")  # nothing lies over it
+    page.tap("Back", "dialog button")
+    page.tap("Settings")
+    page.until("document.body.dataset.view === 'setup'")
+    assert page.evaluate("document.querySelector('.toast').checkVisibility()") is False
