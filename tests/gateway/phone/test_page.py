@@ -113,6 +113,12 @@ def test_a_page_names_files_of_its_own_version_only() -> None:
     assert page_of(sources | {"sw.js": b"//"}).keys() != first.keys(), "a worker is part of its version"
 
 
+def test_the_installed_page_may_be_held_either_way() -> None:
+    """WCAG 1.3.4: a phone may be fixed to a stand, or to a wheelchair."""
+    manifest = json.loads(page_files()["manifest.webmanifest"].content)
+    assert manifest.get("orientation", "any") == "any"
+
+
 def test_script_and_webassembly_are_of_the_version_that_is_locked() -> None:
     root = page_folder().parents[1]
     locked = re.search(
