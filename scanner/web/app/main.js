@@ -52,12 +52,13 @@ function resting() {
 
 /** Keep the page whole on this phone, and offer a new version once that is whole here. */
 async function keepOffline() {
-  if (!("serviceWorker" in navigator)) return;
+  if (!("serviceWorker" in navigator)) return null;
   const registration = await navigator.serviceWorker.register(scriptUrl("../sw.js"), { scope: "./", updateViaCache: "none" });
   registration.onupdatefound = () => watch(registration);
   watch(registration);
   // it came before, and its offer was not taken
   if (registration.waiting && navigator.serviceWorker.controller) offerUpdate(registration);
+  return registration;
 }
 
 function watch(registration) {
@@ -67,18 +68,23 @@ function watch(registration) {
   fresh.onstatechange = () => {
     if (fresh.state === "redundant" && !whole) return notKept(registration);
     whole = true;
-    return fresh.state === "installed" && navigator.serviceWorker.controller ? offerUpdate(registration) : null;
+    if (fresh.state !== "installed") return null;
+    return navigator.serviceWorker.controller ? offerUpdate(registration) : unnote();
   };
 }
 
 /** A version that did not come whole is none: this page goes on as it is, and the version is asked for again. */
 function notKept(registration) {
   note(t("app.notKept"));
-  const again = () => {
+  const again = async () => {
     clearTimeout(timer);
     window.removeEventListener("online", again);
-    document.querySelector(".toast")?.remove();
-    (registration.active ? registration.update() : keepOffline()).catch(() => notKept(registration));
+    try {
+      const found = await (registration.active ? registration.update() : keepOffline());
+      if (!found.installing && !found.waiting) unnote(); // there is no such version any more
+    } catch {
+      notKept(registration);
+    }
   };
   const timer = setTimeout(again, KEEP_AGAIN);
   window.addEventListener("online", again);
@@ -93,11 +99,16 @@ function offerUpdate(registration) {
   } }, t("app.reload")));
 }
 
-/** Something about the page itself, in the place of what was said before. */
+/** Something about the page itself, said once, in the place of what was said before. */
 function note(text, ...buttons) {
-  document.querySelector(".toast")?.remove();
+  if (document.querySelector(".toast span")?.textContent === text) return;
+  unnote();
   document.body.append(h("div", { class: "toast" }, h("span", {}, text), ...buttons));
   app.announce(text);
+}
+
+function unnote() {
+  document.querySelector(".toast")?.remove();
 }
 
 begin().then(

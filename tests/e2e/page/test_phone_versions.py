@@ -60,6 +60,27 @@ def test_a_new_version_of_which_one_file_is_another_ones_is_not_taken(host: Host
     assert page.errors == []
 
 
+def test_a_version_that_is_not_there_any_more_is_not_asked_for_for_ever(host: Host, page: Page) -> None:
+    """It did not come whole, and then the gateway went back to the one that the phone has."""
+    old, new = old_and_new()
+    host.files = old
+    set_up(page, host)
+    host.files = mixed(old, new, "lib/dates.js")
+    page.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.update())")
+    page.until(f"{TOAST}.startsWith('This version of the page did not come whole')")
+    host.files = old
+    page.evaluate("window.dispatchEvent(new Event('online'))")
+    page.until("document.querySelector('.toast') === null")
+    assert page.evaluate(KEPT) == version_of(old)
+
+
+def test_what_is_not_of_the_page_is_the_gateways_though_the_page_is_kept(host: Host, page: Page) -> None:
+    """The certificate of its authority, say."""
+    set_up(page, host)
+    page.open(f"{host.url}authority.crt")
+    page.until("document.body?.innerText.includes('the page has no such file')")
+
+
 def test_a_tab_whose_other_tab_went_over_goes_over_as_well(host: Host, page: Page) -> None:
     host.files, new = old_and_new()
     set_up(page, host)
