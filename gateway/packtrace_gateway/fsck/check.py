@@ -27,6 +27,7 @@ def fsck(
         yield Finding("database", error.message)
         return
     stored: list[Check] = [
+        lambda session, checked: records.check_belonging(session, checked, party, deployment),
         lambda session, checked: events.check_events(session, checked, party),
         places.check_items,
         places.check_containment,

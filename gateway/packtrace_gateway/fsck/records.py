@@ -9,6 +9,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from sqlmodel import Session, col, func, select
 
+from packtrace.chain.deployment import Deployment
 from packtrace.commit.items import Role
 from packtrace.errors import PacktraceError
 from packtrace.evidence import commissioned_batch
@@ -38,6 +39,8 @@ from packtrace_gateway.exchange.models import (
 )
 from packtrace_gateway.fsck.events import items_here, verified
 from packtrace_gateway.fsck.report import Checked, Finding
+from packtrace_gateway.keeping.belonging import differences
+from packtrace_gateway.keeping.models import Belonging
 from packtrace_gateway.ledger.models import BatchRow, ConflictRow
 from packtrace_gateway.outbox import calls
 from packtrace_gateway.outbox.models import ON_CHAIN, OutboxRow, State
@@ -52,6 +55,14 @@ SEAL_STATES = {
     State.INCLUDED: "anchored",
     State.FINAL: "final",
 }
+
+
+def check_belonging(session: Session, checked: Checked, party: int, deployment: Deployment) -> Iterator[Finding]:
+    """Whose records these are, against the settings and the deployment file."""
+    for belonging in session.exec(select(Belonging)):
+        checked.note("owners")
+        for difference in differences(belonging, party, deployment):
+            yield Finding("the whole database", str(difference))
 
 
 def check_batches(session: Session, checked: Checked) -> Iterator[Finding]:

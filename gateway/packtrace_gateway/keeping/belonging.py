@@ -5,7 +5,10 @@ that was final for lost, and send it again; on a successor the counters of signa
 more.
 """
 
+from collections.abc import Iterator
+
 import orjson
+from sqlmodel import select
 
 from packtrace.chain.deployment import Deployment
 from packtrace_gateway.db import Database, DatabaseStateError
@@ -14,25 +17,34 @@ from packtrace_gateway.keeping.models import Belonging
 
 def claim(database: Database, party: int, deployment: Deployment) -> None:
     """Write down whose records these are, at the first start. Raises DatabaseStateError where they are another's."""
-    ours = {"chainId": deployment.chain_id, **deployment.contracts}
     with database.read() as session:
-        known = session.get(Belonging, 1)
+        known = session.exec(select(Belonging)).first()
     if known is None:
         with database.write() as session:
-            session.add(Belonging(id=1, party=party, contracts=orjson.dumps(ours).decode()))
+            session.add(Belonging(id=1, party=party, contracts=orjson.dumps(_contracts(deployment)).decode()))
         return
+    for difference in differences(known, party, deployment):
+        raise difference
+
+
+def differences(known: Belonging, party: int, deployment: Deployment) -> Iterator[DatabaseStateError]:
+    """Why records that belong to `known` are not this party's, on these contracts."""
     if known.party != party:
-        raise DatabaseStateError(
+        yield DatabaseStateError(
             f"this database holds the records of party {known.party}: put that number back, or make this party a "
             "gateway of its own",
             field="party",
             value=party,
         )
     theirs = orjson.loads(known.contracts)
-    if different := [name for name, value in ours.items() if theirs.get(name) != value]:
-        raise DatabaseStateError(
+    if different := [name for name, value in _contracts(deployment).items() if theirs.get(name) != value]:
+        yield DatabaseStateError(
             "this database belongs to another deployment file: put that one back (every backup has it); its records "
             "stand on those contracts, and on no others",
             field="deployment",
             value=", ".join(different),
         )
+
+
+def _contracts(deployment: Deployment) -> dict[str, int | str]:
+    return {"chainId": deployment.chain_id, **deployment.contracts}

@@ -11,6 +11,7 @@ import { t } from "./text.js";
 import { verdictView } from "./verdict-view.js";
 
 const KEEP_AGAIN = 60_000; // milliseconds until a version of the page that did not come whole is asked for again
+const PUT_DOWN = 60_000; // milliseconds out of sight: by then another pack may be in hand than the one that is shown as good
 
 const app = new App();
 
@@ -41,10 +42,18 @@ async function begin(wanted = null) {
 app.addEventListener("connection", () => {
   if (app.online && app.queued) workThrough(app);
 });
+let away = Infinity; // since when, by the clock that goes on while the phone sleeps
 document.addEventListener("visibilitychange", () => {
   // a camera that runs in a pocket costs the battery; some phones freeze it too
   if (app.viewName === "scan" && app.config) app.show(document.hidden ? resting() : views.scan());
+  if (document.hidden) away = Date.now();
+  else if (Date.now() - away > PUT_DOWN && saysGood()) open("scan");
 });
+
+/** Whether all that is shown is a good pack; not a warning, nor something under way. */
+function saysGood() {
+  return app.main.querySelector(".verdict[data-kind=go]") !== null && app.main.querySelector("dialog[open]") === null;
+}
 
 function resting() {
   return { name: "scan", title: t("scan.title"), element: h("section", { class: "scan" }, h("h1", { class: "visually-hidden" }, t("scan.title"))) };

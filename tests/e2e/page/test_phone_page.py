@@ -242,6 +242,34 @@ def test_a_node_that_is_gone_leaves_the_verdict_open(counter, phone):
     assert headline(page) == "Not verified"
 
 
+# Out of sight and back, by the browser's own signal; how long, by the clock.
+PUT_DOWN = (
+    "(() => { const now = Date.now, seen = (hidden) => { Object.defineProperty(document, 'hidden', { value: hidden,"
+    " configurable: true }); document.dispatchEvent(new Event('visibilitychange')); };"
+    " seen(true); Date.now = () => now.call(Date) + 1000 * %d; seen(false); Date.now = now; return 1 })()"
+)
+
+
+def test_a_phone_that_was_put_down_shows_no_pack_as_good_when_it_is_picked_up(counter, phone):
+    """By then another pack may be in hand. A warning stays, and so does what a person is at."""
+    page = phone()
+    type_code(page, counter, counter.pack())
+    assert kind(page) == "go"
+    page.evaluate(PUT_DOWN % 20)
+    assert kind(page) == "go"
+    page.tap("Report as suspect")
+    page.evaluate(PUT_DOWN % 90)
+    assert page.evaluate("document.querySelector('dialog[open]') !== null"), "the photo is just being taken"
+    page.tap("Back")
+    page.until("!document.querySelector('dialog')")
+    page.evaluate(PUT_DOWN % 90)
+    page.until("document.body.dataset.view === 'scan'")
+    type_code(page, counter, counter.pack(), lot="OTHER1")
+    assert headline(page) == "Wrong data on the pack"
+    page.evaluate(PUT_DOWN % 90)
+    assert headline(page) == "Wrong data on the pack"
+
+
 def test_printed_data_that_differ_are_seen(counter, phone):
     page = phone()
     type_code(page, counter, counter.pack(), lot="OTHER1")
