@@ -17,7 +17,7 @@ settings.load_profile("packtrace")
 
 ROOT = Path(__file__).resolve().parent.parent
 VECTORS = ROOT / "tests" / "vectors"
-EXCHANGE = "tests/gateway/exchange/"
+EXCHANGE, PAGE = "tests/gateway/exchange/", "tests/e2e/page/"
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -54,13 +54,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests stay in one process. All of the exchange's make two groups: a network of gateways, which each
-    process that has some of them starts for itself, costs a good part of a core even at rest.
+    """A file's tests stay in one process. All of the exchange's make two groups, those of the phone page one: a network
+    of gateways, which each process that has some of them starts for itself, costs a good part of a core even at rest.
     """
     from xdist.scheduler import LoadFileScheduling
 
     class ByNetwork(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
+            if nodeid.startswith(PAGE):
+                return PAGE
             if not nodeid.startswith(EXCHANGE):
                 return str(super()._split_scope(nodeid))
             return EXCHANGE + ("a-l" if nodeid < f"{EXCHANGE}test_m" else "m-z")  # about the same time each

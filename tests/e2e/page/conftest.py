@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -31,12 +32,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reporter.write_line(f"{len(mine)} tests of the phone page left out: install Chromium")
 
 
-@pytest.fixture(scope="module")
-def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter]:
+_OPEN = ExitStack()
+
+
+@pytest.fixture(scope="session")
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Counter:
+    """The one counter, for the tests of all files here."""
     folder = tmp_path_factory.mktemp("page")
-    with opened(folder) as counter:
-        yield counter
-    shutil.rmtree(folder, ignore_errors=True)  # films are large
+    _OPEN.callback(shutil.rmtree, folder, ignore_errors=True)  # films are large
+    return _OPEN.enter_context(opened(folder))
+
+
+@pytest.hookimpl(trylast=True)  # when the fixtures of the last test have had it
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The counter ends with the last test here, not with the session: the tests after it want the machine."""
+    if nextitem is None or HERE not in nextitem.path.parents:
+        _OPEN.close()
 
 
 @pytest.fixture
