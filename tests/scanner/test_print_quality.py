@@ -144,7 +144,9 @@ def test_where_no_code_can_be_estimated_it_is_said(tmp_path: Path) -> None:
 
 def test_a_camera_is_left_with_ctrl_c_and_the_status_says_what_it_saw(label: Gray) -> None:
     picture = bytes(cv2.imencode(".png", label)[1])
-    program = [sys.executable, "-c", "from packtrace.cli import main; main()", "print-quality", "-", "--json"]
+    # As from a terminal: what a shell starts in the background ignores Ctrl-C, and so does all that it starts.
+    begun = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = [sys.executable, "-c", f"{begun}; from packtrace.cli import main; main()", "print-quality", "-", "--json"]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdin
         assert process.stdout

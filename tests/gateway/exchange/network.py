@@ -33,6 +33,8 @@ QUICKLY = (
     (sending, "IDLE_SECONDS", 0.4),
     (receiving, "IDLE_SECONDS", 0.4),
     (timing, "FIRST_SECONDS", 0.05),
+    (sending, "REST", 0.5),  # a slow machine is no slow partner
+    (receiving, "REST", 0.5),
 )
 
 

@@ -84,7 +84,9 @@ class Bench:
             self.worker.run_once()
 
     def until(self, number: int, *states: State, passes: int = 12, mine: bool = False) -> OutboxRow:
-        """Run until the row is in one of `states`."""
+        """Run until the row is in one of `states`; where blocks are mined meanwhile, what is included may be final."""
+        if mine and State.INCLUDED in states:
+            states += (State.FINAL,)
         for _ in range(passes):
             row = self.row(number)
             if row.state in states:
