@@ -24,6 +24,7 @@ FLAGS = (
     "--force-color-profile=srgb",
 )  # fmt: skip
 PATIENCE = 90.0  # seconds; a busy machine is slow, and nobody waits where all is well
+TOUCHES, TAKEN_WITHIN = 3, 10.0  # seconds until a touch counts as not taken
 WIDTH, HEIGHT, SCALE = 390, 844, 2
 KEYS = {"Enter": (13, "\r"), "Tab": (9, ""), "Escape": (27, ""), " ": (32, " "), "ArrowRight": (39, "")}
 
@@ -48,11 +49,13 @@ class Page:
         self.errors: list[str] = []
         self.heard: list[str] = []
         self._on_request: Callable[[dict[str, Any]], None] | None = None
+        self._taken = 0  # touches that came to the element that was meant
         for domain in ("Page", "Runtime", "Log", "Accessibility"):
             self.call(f"{domain}.enable")
         metrics = {"width": WIDTH, "height": HEIGHT, "deviceScaleFactor": SCALE, "mobile": True}
         self.call("Emulation.setDeviceMetricsOverride", **metrics)
         self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        self.call("Runtime.addBinding", name="taken")
 
     # ---- the protocol ----
 
@@ -79,6 +82,8 @@ class Page:
             entry = message["params"]["entry"]
             if entry["source"] != "network":
                 self.errors.append(f"{entry['text']} {entry.get('url', '')}")
+        elif message["method"] == "Runtime.bindingCalled":
+            self._taken += 1
         elif message["method"] == "Fetch.requestPaused" and self._on_request:
             self._on_request(message["params"])
 
@@ -145,10 +150,26 @@ class Page:
         return str(self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
     def tap(self, name: str, selector: str = "button") -> None:
-        """Touch the element of that name, as a finger does: it must be on the screen, and nothing may lie over it."""
+        """Touch the element of that name, as a finger does: it must be on the screen, and nothing may lie over it.
+
+        A touch that does not come to it is made again: start and end are a long press where the machine is slow between
+        them, and the page may move under a finger.
+        """
         element = f"[...document.querySelectorAll({json.dumps(selector)})].find((one) => one.checkVisibility() && "
         element += f"(one.getAttribute('aria-label') ?? one.innerText).trim() === {json.dumps(name)})"
         self.until(f"Boolean({element})")
+        self.evaluate(f"({element}).addEventListener('click', () => taken(''), {{ once: true, capture: true }})")
+        before = self._taken
+        for _ in range(TOUCHES):
+            self._touch(element, name)
+            limit = time.monotonic() + TAKEN_WITHIN
+            while self._taken == before and time.monotonic() < limit:
+                self.pump(0.05)
+            if self._taken > before:
+                return
+        raise PageError(f"{name} was touched {TOUCHES} times and never pressed")
+
+    def _touch(self, element: str, name: str) -> None:
         point = self.evaluate(
             f"(() => {{ const one = {element}; one.scrollIntoView({{block: 'center', behavior: 'instant'}});"
             " const box = one.getBoundingClientRect(); const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];"
