@@ -59,7 +59,8 @@ def _verdicts(counter: counters.Counter, packs: int) -> Iterator[Figure]:
         code = counter.code(counter.pack()).replace("[", "(").replace("]", ")")
         page.until("document.body.dataset.view === 'scan'")
         page.evaluate(
-            "(async () => { const { readCode } = await import('./lib/codes.js');"
+            "(async () => { const program = document.querySelector('script[type=module]').src;"
+            " const { readCode } = await import(new URL('../lib/codes.js', program));"
             f" const scan = readCode({json.dumps(code)}); performance.mark('packtrace: asked');"
             " history.replaceState({ name: 'verdict', scan }, '');"
             " dispatchEvent(new PopStateEvent('popstate', { state: history.state })); })()"
